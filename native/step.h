@@ -1,0 +1,72 @@
+// The addon's own form of a plan's step, pointers resolved: what every kernel file works on.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace flybrick {
+
+constexpr int kMaxRank = 8;
+
+enum class DType : int32_t { f32, i32, u8 };
+
+// A strided view of memory; `data` already points at the first element (the offset is folded in).
+struct View {
+  void* data;
+  DType dtype;
+  int rank;
+  int64_t shape[kMaxRank];
+  int64_t strides[kMaxRank];  // in elements
+};
+
+struct ConvGeometry {
+  int strideY, strideX, padTop, padBottom, padLeft, padRight, dilationY, dilationX, groups;
+};
+
+struct WindowGeometry {
+  int kernelY, kernelX, strideY, strideX, padTop, padBottom, padLeft, padRight;
+};
+
+// Threads that live as long as the addon. parallel() runs task 0..tasks-1, each once, on any thread, and
+// returns when all are done. How work is cut into tasks must depend on shapes alone, never on the number of
+// threads, and each output element belongs to one task: that makes results the same for any thread count.
+class Pool {
+ public:
+  explicit Pool(int threads);
+  ~Pool();
+  int threads() const;
+  void parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body);
+  // Grow-only scratch memory on huge pages, 64-byte aligned (plus a per-thread one). Valid until the step ends.
+  float* shared(size_t floats);
+  float* local(int thread, size_t floats);
+
+ private:
+  struct State;
+  State* state_;
+};
+
+// What happens to a kernel's result on its way to memory: bias, activation, dropout, the optimizer's update...
+// The step's index space is read as a matrix: some axes make the rows (row-major), one or more the columns.
+class Epilogue {
+ public:
+  virtual ~Epilogue() = default;
+  // Splits the step's axes; called once a step, before apply. rowAxes and columnAxes together are all axes of
+  // the step's shape, each list outermost first.
+  virtual void matrix(const int* rowAxes, int rowCount, const int* columnAxes, int columnCount) = 0;
+  // Runs the outputs' expressions for the block [row, row + rows) x [column, column + columns). core0[i * ld + j]
+  // is the kernel's float result for block element (i, j); core1 the second result (tap numbers) or null.
+  virtual void apply(int thread, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* core0,
+                     int64_t ld0, const int32_t* core1 = nullptr, int64_t ld1 = 0) = 0;
+  // If the only thing the epilogue does is store core0 unchanged to an f32 target, that target (else null):
+  // a kernel may then accumulate there directly.
+  virtual const View* plainTarget() const = 0;
+};
+
+// Each in a file of its own: matmul.cc, convolution.cc, window.cc, reduce.cc, gather.cc, resize.cc.
+// `rank`/`shape` are the step's; inputs as documented in src/core/kernel.ts.
+void matmul(Pool& pool, int rank, const int64_t* shape, const View& a, const View& b, Epilogue& epilogue);
+void conv2d(Pool& pool, const int64_t* shape, const View& x, const View& weight, const ConvGeometry& g, Epilogue& epilogue);
+void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dy, const View& weight, const ConvGeometry& g, Epilogue& epilogue);
+void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& x, const View& dy, const ConvGeometry& g, Epilogue& epilogue);
+
+}  // namespace flybrick

@@ -1,0 +1,46 @@
+import type { Plan } from "../core/plan.js";
+
+/**
+ * The contract of a device. Work is first in, first out: `run`, `write` and `read` take effect in the order
+ * they were called, so nobody waits between them. A promise covers completion only. A device holds one arena,
+ * grown to the largest plan and shared by all, since plans never run at once.
+ */
+export interface Device {
+  /** Short name: "cpu", "reference". */
+  readonly name: string;
+  /** A sentence for people: processor, instruction set, threads. */
+  readonly description: string;
+  readonly traits: DeviceTraits;
+  /** Zeroed memory. Throws an Error that names the size where there is none. */
+  allocate(bytes: number): DeviceBuffer;
+  /** Gives the memory back once the work queued so far is done; safe to leave to the collector. */
+  free(buffer: DeviceBuffer): void;
+  /** Copies host bytes in (before it returns, so the caller may reuse them). */
+  write(buffer: DeviceBuffer, byteOffset: number, bytes: Uint8Array): void;
+  /** Copies bytes out, after all work queued before. */
+  read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<Uint8Array>;
+  /** Turns a plan into the device's own form, once. */
+  prepare(plan: Plan): Prepared;
+  /** Queues a run; `bindings[i]` stands for the plan's buffer i + 1; `scalars[i]` for its slot i. */
+  run(prepared: Prepared, bindings: readonly Binding[], scalars: readonly number[]): Promise<void>;
+}
+
+export interface DeviceTraits {
+  /** Feature maps lie as [N, H, W, C] inside plans. */
+  readonly channelsLast: boolean;
+}
+
+/** Memory of a device; opaque but for its size. */
+export interface DeviceBuffer {
+  readonly byteLength: number;
+}
+
+export interface Binding {
+  readonly buffer: DeviceBuffer;
+  readonly byteOffset: number;
+}
+
+/** A plan in a device's own form; opaque. */
+export interface Prepared {
+  readonly plan: Plan;
+}

@@ -1,0 +1,28 @@
+import { call, input } from "../core/expression.js";
+import type { Shape } from "../core/shape.js";
+import { record, recordView, scalarNode } from "../graph/graph.js";
+import { Tensor } from "../tensor/tensor.js";
+import { recordPointwise } from "./pointwise.js";
+
+/** A tensor filled with one number; costs no memory until it is stored. */
+export function full(shape: Shape, value: number, dtype: "f32" | "i32" = "f32"): Tensor {
+  return new Tensor(recordView(scalarNode(value, dtype), { kind: "expand", shape }));
+}
+
+export function zeros(shape: Shape, dtype: "f32" | "i32" = "f32"): Tensor {
+  return full(shape, 0, dtype);
+}
+
+export function ones(shape: Shape, dtype: "f32" | "i32" = "f32"): Tensor {
+  return full(shape, 1, dtype);
+}
+
+export function onesLike(x: Tensor, dtype: "f32" | "i32" = "f32"): Tensor {
+  return full(x.shape, 1, dtype);
+}
+
+/** The whole numbers 0 to count - 1, as i32. */
+export function arange(count: number): Tensor {
+  const index = record({ kind: "iota" }, [], [count], "u32");
+  return new Tensor(recordPointwise(call("i32FromU32", input(0, "u32")), [index], [count]));
+}

@@ -1,0 +1,197 @@
+import {
+  call,
+  differentiate,
+  type Expr,
+  constant as exprConstant,
+  input,
+  inputsOf,
+  substitute,
+} from "../core/expression.js";
+import { broadcastShapes, type Shape } from "../core/shape.js";
+import type { GradientRule } from "../graph/autograd.js";
+import { type Node, record, recordView, scalarNode } from "../graph/graph.js";
+import { Tensor } from "../tensor/tensor.js";
+
+/** A tensor, or a number that stands for a tensor of no axes. */
+export type TensorLike = Tensor | number;
+
+/** Records an expression over nodes of one shape, keeping only the inputs that it reads. */
+export function recordPointwise(expr: Expr, inputs: readonly Node[], shape: Shape): Node {
+  if (expr.row === "input" && inputs[expr.value]!.dtype !== "u8") return inputs[expr.value]!;
+  const read = inputsOf([expr]);
+  const to = new Map(read.map((from, k) => [from, k]));
+  const compact = substitute(expr, (e) => (e.row === "input" ? input(to.get(e.value)!, e.type) : e));
+  const stored = compact.type === "bool" ? call("i32FromBool", compact) : compact;
+  const dtype = stored.type === "f32" ? "f32" : stored.type === "u32" ? "u32" : "i32";
+  return record(
+    { kind: "pointwise", expr: stored },
+    read.map((i) => inputs[i]!),
+    shape,
+    dtype,
+  );
+}
+
+export function expandNode(node: Node, shape: Shape): Node {
+  return recordView(node, { kind: "expand", shape });
+}
+
+/** The expression that reads operand `index`, whatever its element type. */
+export function operandExpr(node: Node, index: number): Expr {
+  return input(index, node.dtype === "f32" ? "f32" : node.dtype === "u32" ? "u32" : "i32");
+}
+
+/** Broadcasts the operands, brings them to one element type (f32 wins) and records what `build` makes of them. */
+export function pointwise(
+  name: string,
+  operands: readonly TensorLike[],
+  build: (...args: Expr[]) => Expr,
+  keepTypes = false,
+): Tensor {
+  const tensors = operands.filter((one): one is Tensor => one instanceof Tensor);
+  const float =
+    tensors.length === 0 ||
+    tensors.some((one) => one.dtype === "f32") ||
+    operands.some((one) => typeof one === "number" && !Number.isInteger(one));
+  const nodes = operands.map((one) =>
+    one instanceof Tensor ? one.node : scalarNode(one, float ? "f32" : "i32"),
+  );
+  const shape = nodes.map((node) => node.shape).reduce((a, b) => broadcastShapes(a, b, name), []);
+  const args = nodes.map((node, i) => {
+    const expr = operandExpr(node, i);
+    return float && !keepTypes && expr.type === "i32" ? call("f32FromI32", expr) : expr;
+  });
+  return new Tensor(
+    recordPointwise(
+      build(...args),
+      nodes.map((node) => expandNode(node, shape)),
+      shape,
+    ),
+  );
+}
+
+export const pointwiseGradient: GradientRule = (node, upstream, wanted) => {
+  if (node.operation.kind !== "pointwise") return [];
+  const count = node.inputs.length;
+  const wrt = wanted.flatMap((want, i) => (want ? [i] : []));
+  const exprs = differentiate(node.operation.expr, input(count, "f32"), wrt, input(count + 1, "f32"));
+  const inputs = [...node.inputs, upstream, node];
+  const flows = new Array<Node | null>(count).fill(null);
+  wrt.forEach((i, k) => {
+    const expr = exprs[k];
+    if (expr) flows[i] = recordPointwise(expr, inputs, node.shape);
+  });
+  return flows;
+};
+
+const floatConstant = (value: number): Expr => exprConstant(value, "f32");
+const unary =
+  (row: string) =>
+  (x: Tensor): Tensor =>
+    pointwise(row, [x], (a) => call(row, a.type === "i32" ? call("f32FromI32", a) : a));
+const binary =
+  (row: string) =>
+  (a: TensorLike, b: TensorLike): Tensor =>
+    pointwise(row, [a, b], (x, y) => call(row, x, y));
+const inFloat =
+  (row: string) =>
+  (a: TensorLike, b: TensorLike): Tensor =>
+    pointwise(row, [a, b], (x, y) => call(row, toFloat(x), toFloat(y)));
+
+function toFloat(e: Expr): Expr {
+  return e.type === "i32" ? call("f32FromI32", e) : e;
+}
+
+/** Elementwise a + b, broadcasting. Throws a RangeError where shapes do not broadcast. */
+export const add = binary("add");
+/** Elementwise a - b, broadcasting. */
+export const sub = binary("sub");
+/** Elementwise a * b, broadcasting. */
+export const mul = binary("mul");
+/** Elementwise a / b in f32, broadcasting. */
+export const div = inFloat("div");
+/** Elementwise a to the power b in f32, broadcasting. */
+export const pow = inFloat("pow");
+/** Elementwise larger one, broadcasting; on a tie the gradient goes to `a`. */
+export const maximum = binary("max");
+/** Elementwise smaller one, broadcasting; on a tie the gradient goes to `a`. */
+export const minimum = binary("min");
+/** Elementwise comparison to i32 0 or 1, broadcasting. */
+export const equal = binary("eq");
+/** Elementwise a < b to i32 0 or 1, broadcasting. */
+export const less = binary("lt");
+/** Elementwise a <= b to i32 0 or 1, broadcasting. */
+export const lessEqual = binary("le");
+/** Elementwise a > b to i32 0 or 1, broadcasting. */
+export const greater = binary("gt");
+/** Elementwise a >= b to i32 0 or 1, broadcasting. */
+export const greaterEqual = binary("ge");
+
+/** -x. */
+export const neg = (x: Tensor): Tensor => pointwise("neg", [x], (a) => call("neg", a));
+/** Absolute value; gradient 0 at 0. */
+export const abs = unary("abs");
+/** -1, 0 or 1. */
+export const sign = unary("sign");
+export const floor = unary("floor");
+export const ceil = unary("ceil");
+/** e to the power x. */
+export const exp = unary("exp");
+/** Natural logarithm. */
+export const log = unary("log");
+export const sqrt = unary("sqrt");
+/** Sine of radians. */
+export const sin = unary("sin");
+/** Cosine of radians. */
+export const cos = unary("cos");
+export const tanh = unary("tanh");
+/** 1 / (1 + exp(-x)). */
+export const sigmoid = unary("sigmoid");
+/** log(1 + exp(x)), without overflow. */
+export const softplus = unary("softplus");
+/** max(x, 0); gradient 0 at 0. */
+export const relu = unary("relu");
+/** x * x. */
+export const square = (x: Tensor): Tensor => pointwise("square", [x], (a) => call("mul", a, a));
+/** 1 / x. */
+export const reciprocal = (x: Tensor): Tensor =>
+  pointwise("reciprocal", [x], (a) => call("div", floatConstant(1), toFloat(a)));
+/** x where positive, else x * negativeSlope. */
+export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
+  pointwise("leakyRelu", [x, options.negativeSlope ?? 0.01], (a, slope) =>
+    call("select", call("gt", a, floatConstant(0)), a, call("mul", a, slope)),
+  );
+
+/** x limited to [min, max]; no gradient outside. */
+export function clamp(x: Tensor, options: { min?: number; max?: number }): Tensor {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = options;
+  if (min > max) throw new RangeError(`clamp: min ${min} is above max ${max}`);
+  return pointwise("clamp", [x, min, max], (a, low, high) =>
+    call("min", call("max", toFloat(a), toFloat(low)), toFloat(high)),
+  );
+}
+
+/** `a` where the i32 condition is not 0, else `b`; all three broadcast. Throws a TypeError on an f32 condition. */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  if (condition.dtype === "f32")
+    throw new TypeError("where: the condition is f32; compare it first, as in where(greater(x, 0), a, b)");
+  return pointwise(
+    "where",
+    [condition, a, b],
+    (c, x, y) => {
+      const float = x.type === "f32" || y.type === "f32";
+      const test = call("ne", c, exprConstant(0, "i32"));
+      return call("select", test, float ? toFloat(x) : x, float ? toFloat(y) : y);
+    },
+    true,
+  );
+}
+
+/** The same values as f32 or i32 (truncated towards zero, saturating, NaN to 0). */
+export function cast(x: Tensor, dtype: "f32" | "i32"): Tensor {
+  return pointwise(
+    "cast",
+    [x],
+    (a) => (a.type === dtype ? a : call(dtype === "f32" ? "f32FromI32" : "i32FromF32", a)),
+    true,
+  );
+}

@@ -1,0 +1,84 @@
+import { call, constant, type Expr, input } from "../core/expression.js";
+import type { Shape } from "../core/shape.js";
+import { type Node, record, scalarNode } from "../graph/graph.js";
+import { Tensor } from "../tensor/tensor.js";
+import { expandNode, pointwise, recordPointwise } from "./pointwise.js";
+
+/**
+ * Where random numbers come from: Philox4x32-10 of (element index, draw) under a seed. The same seed and draw
+ * give the same numbers on every device, in any order of evaluation.
+ */
+export interface RandomState {
+  seed: number;
+  /** Number of the next draw; each random tensor takes one or two. */
+  draw: number;
+}
+
+const state: RandomState = { seed: 0, draw: 0 };
+
+/** Starts the random numbers anew. Throws a RangeError unless the seed is a whole number of 0 to 2^53 - 1. */
+export function manualSeed(seed: number): void {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new RangeError(`seed is ${seed}; give a whole number from 0 to 2^53 - 1`);
+  state.seed = seed;
+  state.draw = 0;
+}
+
+/** Where the random numbers stand: what a checkpoint keeps. */
+export function randomState(): RandomState {
+  return { ...state };
+}
+
+export function setRandomState(next: RandomState): void {
+  Object.assign(state, next);
+}
+
+/** Inputs of a draw: index, draw, low and high word of the seed. */
+function drawInputs(shape: Shape, draw: number, seed: number): Node[] {
+  const index = record({ kind: "iota" }, [], shape, "u32");
+  const numbers = [draw, seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
+  return [index, ...numbers.map((value) => expandNode(scalarNode(value, "u32"), shape))];
+}
+
+function unit(first: number): Expr {
+  const word = call(
+    "philox",
+    input(first, "u32"),
+    input(first + 1, "u32"),
+    input(first + 2, "u32"),
+    input(first + 3, "u32"),
+  );
+  return call("unitFromU32", word);
+}
+
+/** Uniform numbers of [0, 1) with 24 random bits. `draw` and `seed` default to the running state. */
+export function rand(shape: Shape, options: { draw?: number; seed?: number } = {}): Tensor {
+  const draw = options.draw ?? state.draw++;
+  return new Tensor(recordPointwise(unit(0), drawInputs(shape, draw, options.seed ?? state.seed), shape));
+}
+
+/** Normal numbers of mean 0 and deviation 1 (Box-Muller). */
+export function randn(shape: Shape): Tensor {
+  const inputs = [
+    ...drawInputs(shape, state.draw++, state.seed),
+    ...drawInputs(shape, state.draw++, state.seed),
+  ];
+  const f = (value: number): Expr => constant(value, "f32");
+  const radius = call("sqrt", call("mul", f(-2), call("log", call("sub", f(1), unit(0)))));
+  return new Tensor(
+    recordPointwise(call("mul", radius, call("cos", call("mul", f(2 * Math.PI), unit(4)))), inputs, shape),
+  );
+}
+
+/**
+ * Zeroes each element with probability p and scales the rest by 1 / (1 - p) (Srivastava et al., 2014). The mask
+ * is a function of its draw, so the backward pass computes it again instead of reading it back.
+ */
+export function dropout(x: Tensor, p = 0.5, options: { draw?: number; seed?: number } = {}): Tensor {
+  if (!(p >= 0 && p < 1))
+    throw new RangeError(`dropout: p is ${p}; give a probability of at least 0 and below 1`);
+  if (p === 0) return x;
+  return pointwise("dropout", [x, rand(x.shape, options), p, 1 / (1 - p)], (a, u, threshold, scale) =>
+    call("select", call("ge", u, threshold), call("mul", a, scale), constant(0, "f32")),
+  );
+}

@@ -1,0 +1,125 @@
+import { call, constant, input } from "../core/expression.js";
+import type { ReduceOp } from "../core/kernel.js";
+import { elementCount, normalizeAxis, type Shape, showShape } from "../core/shape.js";
+import type { GradientRule } from "../graph/autograd.js";
+import { type Node, record, recordView } from "../graph/graph.js";
+import { Tensor } from "../tensor/tensor.js";
+import { expandNode, pointwise, recordPointwise } from "./pointwise.js";
+
+export interface ReduceOptions {
+  /** Axes to reduce; all of them if left out. */
+  axes?: readonly number[] | number;
+  /** Keep reduced axes with size 1. */
+  keepDims?: boolean;
+}
+
+function keptShape(shape: Shape, axes: readonly number[]): number[] {
+  return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+}
+
+function reduceNode(op: ReduceOp, x: Node, axes: readonly number[]): Node {
+  return record(
+    { kind: "reduce", op, axes },
+    [x],
+    keptShape(x.shape, axes),
+    op === "argmax" ? "i32" : x.dtype === "f32" ? "f32" : "i32",
+    {
+      ...(op === "argmax" ? { tracked: false } : {}),
+    },
+  );
+}
+
+/** Sum over axes that stay as size 1. */
+export function sumNode(x: Node, axes: readonly number[]): Node {
+  return axes.length === 0 ? x : reduceNode("sum", x, axes);
+}
+
+function resolveAxes(x: Tensor, axes: ReduceOptions["axes"], what: string): number[] {
+  if (axes === undefined) return x.shape.map((_, axis) => axis);
+  const list = typeof axes === "number" ? [axes] : axes;
+  return [...new Set(list.map((axis) => normalizeAxis(axis, x.shape.length, what)))].sort((a, b) => a - b);
+}
+
+function finish(node: Node, shape: Shape, axes: readonly number[], keepDims = false): Tensor {
+  const kept = keepDims ? keptShape(shape, axes) : shape.filter((_, axis) => !axes.includes(axis));
+  return new Tensor(recordView(node, { kind: "reshape", shape: kept }));
+}
+
+/** Sum over axes. */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const axes = resolveAxes(x, options.axes, "sum");
+  return finish(sumNode(x.node, axes), x.shape, axes, options.keepDims);
+}
+
+/** Arithmetic mean over axes. */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const axes = resolveAxes(x, options.axes, "mean");
+  const count = elementCount(axes.map((axis) => x.shape[axis]!));
+  return pointwise("mean", [sum(x, options), 1 / count], (a, b) =>
+    call("mul", a.type === "i32" ? call("f32FromI32", a) : a, b),
+  );
+}
+
+/** Variance over axes; `correction` is taken from the divisor (1: the sample's, as in PyTorch). */
+export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  const axes = resolveAxes(x, options.axes, "variance");
+  const count = elementCount(axes.map((axis) => x.shape[axis]!));
+  const centred = pointwise("variance", [x, mean(x, { axes, keepDims: true })], (a, b) => call("sub", a, b));
+  const squares = sum(
+    pointwise("variance", [centred], (a) => call("mul", a, a)),
+    options,
+  );
+  return pointwise("variance", [squares, 1 / Math.max(0, count - (options.correction ?? 1))], (a, b) =>
+    call("mul", a, b),
+  );
+}
+
+function extremum(op: "max" | "min", x: Tensor, options: ReduceOptions): Tensor {
+  const axes = resolveAxes(x, options.axes, op);
+  if (axes.some((axis) => x.shape[axis] === 0))
+    throw new RangeError(`${op}: an axis of ${showShape(x.shape)} to reduce has size 0`);
+  if (axes.length === 1) return finish(reduceNode(op, x.node, axes), x.shape, axes, options.keepDims);
+  // Several axes become one, so that the gradient has one index to go to.
+  const rest = x.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
+  const moved = recordView(x.node, { kind: "permute", axes: [...rest, ...axes] });
+  const shape = [...rest.map((axis) => x.shape[axis]!), elementCount(axes.map((axis) => x.shape[axis]!))];
+  const merged = recordView(moved, { kind: "reshape", shape });
+  return finish(reduceNode(op, merged, [rest.length]), x.shape, axes, options.keepDims);
+}
+
+/** Largest element over axes; its gradient goes to the first of equals. Throws a RangeError on an empty axis. */
+export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extremum("max", x, options);
+}
+
+/** Smallest element over axes; its gradient goes to the first of equals. Throws a RangeError on an empty axis. */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extremum("min", x, options);
+}
+
+/** Index of the largest element along an axis, i32; the first of equals. */
+export function argmax(x: Tensor, axis = -1, options: { keepDims?: boolean } = {}): Tensor {
+  const at = normalizeAxis(axis, x.shape.length, "argmax");
+  if (x.shape[at] === 0) throw new RangeError(`argmax: axis ${axis} of ${showShape(x.shape)} has size 0`);
+  return finish(reduceNode("argmax", x.node, [at]), x.shape, [at], options.keepDims);
+}
+
+export const reduceGradient: GradientRule = (node, upstream) => {
+  const { operation } = node;
+  if (operation.kind !== "reduce") return [];
+  const from = node.inputs[0]!;
+  const wide = expandNode(upstream, from.shape);
+  if (operation.op === "sum") return [wide];
+  const axis = operation.axes[0]!;
+  const ranked =
+    operation.op === "max" ? from : recordPointwise(call("neg", input(0, "f32")), [from], from.shape);
+  const winner = expandNode(reduceNode("argmax", ranked, [axis]), from.shape);
+  const index = record({ kind: "iota" }, [], [from.shape[axis]!], "u32");
+  const along = recordView(index, {
+    kind: "reshape",
+    shape: from.shape.map((size, i) => (i === axis ? size : 1)),
+  });
+  const isWinner = call("eq", call("u32FromI32", input(1, "i32")), input(2, "u32"));
+  const expr = call("select", isWinner, input(0, "f32"), constant(0, "f32"));
+  return [recordPointwise(expr, [wide, winner, expandNode(along, from.shape)], from.shape)];
+};

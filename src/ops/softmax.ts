@@ -1,0 +1,62 @@
+import { call, constant } from "../core/expression.js";
+import { normalizeAxis, showShape } from "../core/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { arange } from "./creation.js";
+import { unsqueeze } from "./movement.js";
+import { add, div, exp, log, neg, pointwise, square, sub } from "./pointwise.js";
+import { max, mean, type ReduceOptions, sum } from "./reduce.js";
+
+/** x less its largest element along the axes, which no gradient needs to know. */
+function shifted(x: Tensor, axes: readonly number[]): { z: Tensor; top: Tensor } {
+  const top = max(x, { axes, keepDims: true }).detach();
+  return { z: sub(x, top), top };
+}
+
+/** exp(x) over its sum along an axis. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const axes = [normalizeAxis(axis, x.shape.length, "softmax")];
+  const e = exp(shifted(x, axes).z);
+  return div(e, sum(e, { axes, keepDims: true }));
+}
+
+/** log(softmax(x)) along an axis, without overflow. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const axes = [normalizeAxis(axis, x.shape.length, "logSoftmax")];
+  const { z } = shifted(x, axes);
+  return sub(z, log(sum(exp(z), { axes, keepDims: true })));
+}
+
+/** log(sum(exp(x))) over axes, without overflow. */
+export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const axes = options.axes === undefined ? x.shape.map((_, axis) => axis) : [options.axes].flat();
+  const { z, top } = shifted(x, axes);
+  const kept = add(log(sum(exp(z), { axes, keepDims: true })), top);
+  return options.keepDims ? kept : sum(kept, { axes });
+}
+
+/**
+ * Softmax cross-entropy of logits [n, classes] with integer labels [n]: the mean of -log softmax(logits)[label],
+ * in nats. Throws a RangeError where shapes do not fit, a TypeError on f32 labels.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  const [n, classes] = logits.shape as [number, number];
+  if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== n) {
+    throw new RangeError(
+      `crossEntropy: needs logits [n, classes] and labels [n], got ${showShape(logits.shape)} and ${showShape(labels.shape)}`,
+    );
+  }
+  if (labels.dtype === "f32")
+    throw new TypeError("crossEntropy: labels must be i32 or u8 class numbers, got f32");
+  const picked = pointwise(
+    "crossEntropy",
+    [logSoftmax(logits, 1), unsqueeze(labels, 1), arange(classes)],
+    (value, label, index) => call("select", call("eq", label, index), value, constant(0, "f32")),
+    true,
+  );
+  return neg(mean(sum(picked, { axes: 1 })));
+}
+
+/** Mean of (a - b) squared. */
+export function mseLoss(a: Tensor, b: Tensor): Tensor {
+  return mean(square(sub(a, b)));
+}

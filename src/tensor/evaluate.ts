@@ -1,0 +1,175 @@
+import { type Compiled, compile } from "../compile/compile.js";
+import type { DType } from "../core/dtype.js";
+import { showShape } from "../core/shape.js";
+import type { Binding, Device, Prepared } from "../devices/device.js";
+import { type Node, record, siteOf } from "../graph/graph.js";
+import { Storage } from "../graph/storage.js";
+
+/** Nodes that one evaluation may compute; a loop that only ever adds to a tensor runs into it. */
+const maxPending = 20_000;
+
+let device: Device | null = null;
+/** Assignments recorded and not yet queued. */
+let pending: Node[] = [];
+/** Gradients recorded by `backward()` that no step has used yet. */
+const gradientRoots = new Set<Node>();
+const plans = new WeakMap<Device, Map<string, { compiled: Compiled; prepared: Prepared }>>();
+
+/** The device that evaluates. Throws an Error before one was chosen. */
+export function currentDevice(): Device {
+  if (!device)
+    throw new Error(
+      "no device is open; import from the package's entry, or call useDevice(await openDevice())",
+    );
+  return device;
+}
+
+/** Makes `next` the device that evaluates from now on. */
+export function useDevice(next: Device): void {
+  device = next;
+}
+
+/** Gradients become results of the next evaluation, unless a step uses them up first. */
+export function addGradientRoots(nodes: readonly Node[]): void {
+  for (const node of nodes) gradientRoots.add(node);
+}
+
+export function dropGradientRoots(nodes: readonly Node[]): void {
+  for (const node of nodes) gradientRoots.delete(node);
+}
+
+/** The node a variable stands for after `target = value`. An assignment still pending on it is queued first. */
+export function assignNode(target: Node, value: Node, tracked: boolean): Node {
+  const storage = target.storage;
+  if (!storage || (target.operation.kind !== "source" && target.operation.kind !== "assign")) {
+    throw new TypeError("assign: this tensor is a computed value, not a variable; make one with variable()");
+  }
+  if (pending.includes(target)) evaluateNodes([]);
+  const node = record({ kind: "assign" }, [value], target.shape, target.dtype, { tracked });
+  node.storage = storage;
+  node.version = target.version + 1;
+  pending.push(node);
+  return node;
+}
+
+/**
+ * Queues the computation of `asked`, of pending assignments and of gradients. Synchronous up to the device's
+ * queue: afterwards every asked node has a storage; the promise covers completion.
+ */
+export function evaluateNodes(asked: readonly Node[]): Promise<void> {
+  const on = currentDevice();
+  const assignments = pending;
+  const gradients = [...gradientRoots].filter((node) => !node.ready);
+  const roots = [...new Set([...asked, ...assignments, ...gradients])].filter((node) => !node.ready);
+  if (roots.length === 0) {
+    for (const node of asked) checkVersion(node);
+    return Promise.resolve();
+  }
+  const { nodes, key } = collect(roots, assignments.length > 0);
+  pending = [];
+  gradientRoots.clear();
+
+  let cache = plans.get(on);
+  if (!cache) {
+    cache = new Map();
+    plans.set(on, cache);
+  }
+  let entry = cache.get(key);
+  if (!entry) {
+    const compiled = compile(nodes, new Set(resultsOf(nodes, roots, assignments.length > 0)), on.traits);
+    entry = { compiled, prepared: on.prepare(compiled.plan) };
+    cache.set(key, entry);
+  }
+  const { compiled, prepared } = entry;
+
+  const bindings: Binding[] = compiled.bindings.map((index) => {
+    const node = nodes[index]!;
+    node.storage ??= new Storage(node.dtype as DType, node.shape);
+    return node.storage.on(on);
+  });
+  const scalars = compiled.scalars.map((index) => nodes[index]!.value);
+  for (const node of assignments) {
+    node.storage!.version = node.version;
+    node.storage!.assignedAt = node.site;
+  }
+  for (const index of compiled.results) {
+    const node = nodes[index]!;
+    node.ready = true;
+    if (!node.tracked || node.spent || node.operation.kind === "assign") node.inputs = [];
+  }
+  return on.run(prepared, bindings, scalars);
+}
+
+/** The results of a plan: the roots, and the outermost module's output where the plan assigns. */
+function resultsOf(nodes: readonly Node[], roots: readonly Node[], assigns: boolean): Node[] {
+  return [...roots, ...(assigns ? nodes.filter((node) => node.retained && !node.ready) : [])];
+}
+
+/** Everything the roots need, inputs first, and the key of its structure. */
+function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: string } {
+  const nodes: Node[] = [];
+  const index = new Map<Node, number>();
+  const rootSet = new Set(roots);
+  const storages = new Map<Storage, number>();
+  const key: number[] = [];
+  const stack: { node: Node; next: number }[] = [];
+  const enter = (node: Node): void => {
+    if (!index.has(node)) {
+      index.set(node, -1);
+      stack.push({ node, next: 0 });
+    }
+  };
+  for (const root of roots) {
+    enter(root);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      const { node } = top;
+      const inputs = node.ready ? [] : node.inputs;
+      if (top.next < inputs.length) {
+        enter(inputs[top.next++]!);
+        continue;
+      }
+      stack.pop();
+      if (node.ready) checkVersion(node);
+      else if (node.inputs.length === 0 && node.operation.kind !== "scalar" && node.operation.kind !== "iota")
+        throw lostGraph(node);
+      index.set(node, nodes.length);
+      nodes.push(node);
+      const flags = (node.ready ? 1 : 0) + (rootSet.has(node) ? 2 : 0) + (assigns && node.retained ? 4 : 0);
+      key.push(node.ready ? -1 - typeCode(node.dtype) : node.code, flags);
+      if (node.ready) key.push(...node.shape, -9);
+      for (const one of inputs) key.push(index.get(one)!);
+      // A variable that is read and written in one plan is one binding.
+      if (node.storage && (node.ready || node.operation.kind === "assign")) {
+        const shared = storages.get(node.storage);
+        if (shared === undefined) storages.set(node.storage, nodes.length - 1);
+        else key.push(-10 - shared);
+      }
+    }
+  }
+  if (nodes.length > maxPending) {
+    throw new Error(
+      `${nodes.length} operations are waiting to be computed (the limit is ${maxPending}); a value that is only added to in a loop must be asked for now and then (await evaluate(x)). The last was recorded at ${siteOf(nodes[nodes.length - 1]!.site)}`,
+    );
+  }
+  return { nodes, key: key.join(",") };
+}
+
+function typeCode(dtype: Node["dtype"]): number {
+  return dtype === "f32" ? 0 : dtype === "i32" ? 1 : 2;
+}
+
+/** A value recorded before an assignment and asked for after it no longer exists. */
+function checkVersion(node: Node): void {
+  const storage = node.storage!;
+  if (storage.version === node.version) return;
+  throw new Error(
+    `a value recorded at ${siteOf(node.site)} reads a variable of shape ${showShape(node.shape)} that was assigned since, at ${storage.assignedAt ? siteOf(storage.assignedAt) : "an unknown line"}; ask for the value before the assignment (or before optimizer.step())`,
+  );
+}
+
+function lostGraph(node: Node): Error {
+  return new Error(
+    `the value recorded at ${siteOf(node.site)} was computed and its graph given up when its gradient was taken; add the losses and call backward() once`,
+  );
+}
