@@ -2,7 +2,7 @@ import { byteSize, type DType } from "../core/dtype.js";
 import { elementCount, type Shape } from "../core/shape.js";
 import type { Device, DeviceBuffer } from "../devices/device.js";
 
-/** Memory of one tensor, dense and row-major. Allocated when first used; freed when nobody holds it. */
+/** Memory of one tensor, dense and row-major. Allocated when first used; the device frees it when nobody holds it. */
 export class Storage {
   /** Counts assignments, the recorded ones included once they are queued. */
   version = 0;
@@ -30,7 +30,6 @@ export class Storage {
     if (this.place === null) {
       const buffer = device.allocate(Math.max(4, this.byteLength));
       this.put(device, buffer, 0);
-      memory.register(this, { device, buffer });
     } else if (this.place.device !== device) {
       throw new Error(
         `a tensor of shape [${this.shape.join(", ")}] lies on device ${this.place.device.name}, but the device in use is ${device.name}; choose one device with useDevice() before making tensors`,
@@ -60,8 +59,3 @@ export class Storage {
     return device.read(buffer, byteOffset, this.byteLength);
   }
 }
-
-/** The collector does not see device memory; this gives it back when a storage is gone. */
-const memory = new FinalizationRegistry<{ device: Device; buffer: DeviceBuffer }>(({ device, buffer }) => {
-  device.free(buffer);
-});

@@ -1,0 +1,55 @@
+import { UserError } from "../core/errors.js";
+import { gather } from "../ops/gather.js";
+import { cast, mul } from "../ops/pointwise.js";
+import { resize } from "../ops/resize.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
+import type { LabelledImages } from "./image_set.js";
+
+/** A batch on the device: images f32 [n, channels, height, width] in [0, 1], labels i32 [n]. */
+export interface Batch {
+  readonly x: Tensor;
+  readonly y: Tensor;
+}
+
+/**
+ * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1] and
+ * resized there, as part of the step that uses it.
+ */
+export class Dataset {
+  private readonly images: Tensor;
+  private readonly labels: Tensor;
+  readonly count: number;
+  /** [channels, height, width] of an example, after resizing. */
+  readonly shape: readonly [number, number, number];
+
+  constructor(
+    source: LabelledImages,
+    readonly classNames: readonly string[],
+    /** Height and width of an example; the images' own if left out. */
+    size?: number,
+  ) {
+    const { images, labels, count, height, width, channels } = source;
+    this.count = count;
+    this.shape = [channels, size ?? height, size ?? width];
+    this.images = tensor(images, [count, channels, height, width]);
+    this.labels = tensor(Int32Array.from(labels));
+  }
+
+  /** The examples with these numbers, recorded; nothing is computed until the batch is used. */
+  batch(numbers: Int32Array): Batch {
+    const index = tensor(numbers);
+    const pixels = mul(cast(gather(this.images, index), "f32"), 1 / 255);
+    return { x: resize(pixels, [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
+  }
+}
+
+/** Number of batches of `batchSize` in `count` examples, the smaller last one included. Throws a UserError where the batch is larger than the set. */
+export function batchCount(count: number, batchSize: number): number {
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new UserError(`batch size is ${batchSize}; give a whole number of at least 1`);
+  if (batchSize > count)
+    throw new UserError(
+      `batch size ${batchSize} is larger than the data set of ${count} examples; choose a smaller one`,
+    );
+  return Math.ceil(count / batchSize);
+}

@@ -1,0 +1,49 @@
+import { Dataset } from "./dataset.js";
+import { loadImageSet } from "./fashion_mnist.js";
+
+export { batches, shuffledOrder } from "./batches.js";
+export { type Batch, batchCount, Dataset } from "./dataset.js";
+export { loadImageSet } from "./fashion_mnist.js";
+export { parseIdx, readIdx } from "./idx.js";
+export type { ImageSet, LabelledImages } from "./image_set.js";
+
+export interface ImageDataOptions {
+  /** Height and width that images are resized to; their own (28) if left out. */
+  resize?: number;
+  /** A folder that holds the four IDX files, gzipped or not. */
+  directory?: string;
+  /** Take the shipped sample of 6,000 + 1,000 images. */
+  sample?: boolean;
+}
+
+/** Training and test set, and a sentence on where they come from. */
+export interface ImageData {
+  readonly trainSet: Dataset;
+  readonly testSet: Dataset;
+  readonly source: string;
+  readonly isSample: boolean;
+}
+
+async function load(name: "fashion-mnist" | "mnist", options: ImageDataOptions): Promise<ImageData> {
+  const { resize, ...rest } = options;
+  const set = await loadImageSet({ name, ...rest });
+  return {
+    trainSet: new Dataset(set.train, set.classNames, resize),
+    testSet: new Dataset(set.test, set.classNames, resize),
+    source: set.source,
+    isSample: set.isSample,
+  };
+}
+
+/**
+ * Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from the folder you name, the cache, the system's package, a
+ * download, or else the shipped sample. Throws a UserError where files are damaged or missing.
+ */
+export function fashionMnist(options: ImageDataOptions = {}): Promise<ImageData> {
+  return load("fashion-mnist", options);
+}
+
+/** MNIST (LeCun et al., 1998), likewise, but for the sample. */
+export function mnist(options: ImageDataOptions = {}): Promise<ImageData> {
+  return load("mnist", options);
+}

@@ -1,0 +1,89 @@
+import { elementCount, type Shape, showShape } from "../core/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+let depth = 0;
+
+/** A layer, or a network of layers: parameters, and a forward function on tensors whose first axis is the batch. */
+export abstract class Module {
+  /** PyTorch's name of the layer, such as Conv2d. */
+  abstract readonly name: string;
+  /** Whether dropout and the like are on. Set by `train()` and `eval()`. */
+  training = true;
+
+  /** Shape of one example's output for one example's input. Throws a RangeError that names both numbers. */
+  abstract outputShape(input: Shape): Shape;
+
+  /** The layer's computation; `forward` calls it. */
+  protected abstract compute(x: Tensor): Tensor;
+
+  /** Parameters by name, in PyTorch's order and names (`weight`, `bias`, `0.weight`, ...). */
+  namedParameters(): Map<string, Tensor> {
+    return new Map();
+  }
+
+  parameters(): Tensor[] {
+    return [...this.namedParameters().values()];
+  }
+
+  parameterCount(): number {
+    return this.parameters().reduce((sum, one) => sum + elementCount(one.shape), 0);
+  }
+
+  /** Multiply-adds of the forward pass of one example. */
+  multiplyAdds(_input: Shape): number {
+    return 0;
+  }
+
+  /** x [batch, ...] to [batch, ...]. The outermost module's output can still be read after an optimizer's step. */
+  forward(x: Tensor): Tensor {
+    depth++;
+    try {
+      const out = this.compute(x);
+      if (depth === 1) {
+        x.node.retained = false;
+        out.node.retained = true;
+      }
+      return out;
+    } finally {
+      depth--;
+    }
+  }
+
+  /** Switches dropout and the like on (or off with `false`). */
+  train(on = true): this {
+    this.training = on;
+    return this;
+  }
+
+  /** Switches to prediction: the same output every time. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Overwrites parameters by name. Throws a RangeError naming what is missing, unknown or of another shape. */
+  loadParameters(values: ReadonlyMap<string, Tensor>): void {
+    const own = this.namedParameters();
+    for (const [name, parameter] of own) {
+      const value = values.get(name);
+      if (!value)
+        throw new RangeError(
+          `parameter ${name} ${showShape(parameter.shape)} is missing from what was loaded`,
+        );
+      if (`${value.shape}` !== `${parameter.shape}`) {
+        throw new RangeError(
+          `parameter ${name} is ${showShape(parameter.shape)}, what was loaded is ${showShape(value.shape)}`,
+        );
+      }
+    }
+    for (const name of values.keys())
+      if (!own.has(name))
+        throw new RangeError(`what was loaded has a parameter ${name} that this network has not`);
+    for (const [name, parameter] of own) parameter.assign(values.get(name)!);
+  }
+}
+
+/** Checks a layer's rank. Throws a RangeError that says what it needs. */
+export function requireRank(layer: string, input: Shape, rank: number, what: string): void {
+  if (input.length !== rank)
+    throw new RangeError(`${layer} expects ${what} but receives ${showShape(input)}`);
+}

@@ -1,0 +1,74 @@
+import { call, constant } from "../core/expression.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { Optimizer, type OptimizerRecipe } from "./optimizer.js";
+
+export interface AdamOptions {
+  learningRate?: number;
+  /** Decay of the running mean and of the running square; [0.9, 0.999] if left out. */
+  betas?: readonly [number, number];
+  /** Added to the root; 1e-8 if left out. */
+  epsilon?: number;
+  weightDecay?: number;
+}
+
+function make(parameters: readonly Tensor[], options: AdamOptions, decoupled: boolean): Optimizer {
+  const {
+    learningRate = 1e-3,
+    betas = [0.9, 0.999],
+    epsilon = 1e-8,
+    weightDecay = decoupled ? 1e-2 : 0,
+  } = options;
+  if (betas.some((beta) => !(beta >= 0 && beta < 1)))
+    throw new RangeError(`betas are ${betas.join(", ")}; give two numbers of at least 0 and below 1`);
+  if (!(weightDecay >= 0)) throw new RangeError(`weightDecay is ${weightDecay}; give a number of at least 0`);
+  return new Optimizer(
+    parameters,
+    learningRate,
+    ["mean", "square"],
+    ({ parameter, gradient, state, numbers }) => {
+      const [rate, beta1, beta2, eps, decay, correction1, correction2] = numbers;
+      const one = constant(1, "f32");
+      const p = decoupled ? call("mul", parameter, call("sub", one, call("mul", rate!, decay!))) : parameter;
+      const g = decoupled ? gradient : call("add", gradient, call("mul", decay!, parameter));
+      const m = call("add", call("mul", beta1!, state[0]!), call("mul", call("sub", one, beta1!), g));
+      const v = call(
+        "add",
+        call("mul", beta2!, state[1]!),
+        call("mul", call("sub", one, beta2!), call("mul", g, g)),
+      );
+      const root = call("add", call("div", call("sqrt", v), correction2!), eps!);
+      const step = call("mul", call("div", rate!, correction1!), call("div", m, root));
+      return { parameter: call("sub", p, step), state: [m, v] };
+    },
+    (step) => [
+      betas[0],
+      betas[1],
+      epsilon,
+      weightDecay,
+      1 - betas[0] ** step,
+      Math.sqrt(1 - betas[1] ** step),
+    ],
+  );
+}
+
+/** Adam (Kingma and Ba, 2015) as PyTorch defines it; weight decay is added to the gradient. */
+export function adam(options?: AdamOptions): OptimizerRecipe;
+export function adam(parameters: readonly Tensor[], options?: AdamOptions): Optimizer;
+export function adam(
+  first: readonly Tensor[] | AdamOptions = {},
+  second: AdamOptions = {},
+): Optimizer | OptimizerRecipe {
+  if (Array.isArray(first)) return make(first as readonly Tensor[], second, false);
+  return (parameters) => make(parameters, first as AdamOptions, false);
+}
+
+/** AdamW (Loshchilov and Hutter, 2019): weights decay by learningRate * weightDecay, apart from the gradient. */
+export function adamw(options?: AdamOptions): OptimizerRecipe;
+export function adamw(parameters: readonly Tensor[], options?: AdamOptions): Optimizer;
+export function adamw(
+  first: readonly Tensor[] | AdamOptions = {},
+  second: AdamOptions = {},
+): Optimizer | OptimizerRecipe {
+  if (Array.isArray(first)) return make(first as readonly Tensor[], second, true);
+  return (parameters) => make(parameters, first as AdamOptions, true);
+}

@@ -1,0 +1,75 @@
+import type { Dataset } from "../data/dataset.js";
+import { batchCount } from "../data/dataset.js";
+import type { Module } from "../nn/index.js";
+import { zeros } from "../ops/creation.js";
+import { add, cast, equal, mul } from "../ops/pointwise.js";
+import { argmax, sum } from "../ops/reduce.js";
+import { crossEntropy } from "../ops/softmax.js";
+import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+
+export interface Evaluation {
+  /** Mean cross-entropy, in nats. */
+  readonly loss: number;
+  /** Share of examples whose largest output is the label's. */
+  readonly accuracy: number;
+  readonly seconds: number;
+  readonly examplesPerSecond: number;
+}
+
+/** Running sums that stay on the device: loss times examples, and hits. */
+export class RunningMetrics {
+  private readonly loss = variable(zeros([]));
+  private readonly hits = variable(zeros([]));
+  private examples = 0;
+
+  /** Adds a batch's mean loss and the hits of its logits [n, classes], recorded with the step that computes them. */
+  add(loss: Tensor, logits: Tensor, labels: Tensor): void {
+    const n = labels.shape[0]!;
+    this.examples += n;
+    this.loss.assign(add(this.loss, mul(loss.detach(), n)));
+    this.hits.assign(add(this.hits, cast(sum(equal(argmax(logits.detach(), 1), labels)), "f32")));
+  }
+
+  /** Means over what was added; waits for the device. */
+  async read(): Promise<{ loss: number; accuracy: number }> {
+    const [loss, hits] = await Promise.all([this.loss.item(), this.hits.item()]);
+    const count = Math.max(1, this.examples);
+    return { loss: loss / count, accuracy: hits / count };
+  }
+
+  reset(): void {
+    this.examples = 0;
+    this.loss.assign(zeros([]));
+    this.hits.assign(zeros([]));
+  }
+}
+
+/** Loss and accuracy of a network on a data set, dropout off; leaves the training mode as it was. */
+export async function evaluate(net: Module, set: Dataset, batchSize = 256): Promise<Evaluation> {
+  const start = performance.now();
+  const wasTraining = net.training;
+  net.eval();
+  try {
+    const metrics = new RunningMetrics();
+    const size = Math.min(batchSize, set.count);
+    const count = batchCount(set.count, size);
+    let running: Promise<void> = Promise.resolve();
+    for (let i = 0; i < count; i++) {
+      const from = i * size;
+      const { x, y } = set.batch(
+        Int32Array.from({ length: Math.min(size, set.count - from) }, (_, k) => from + k),
+      );
+      const logits = net.forward(x);
+      metrics.add(crossEntropy(logits, y), logits, y);
+      const next = compute();
+      await running;
+      running = next;
+    }
+    await running;
+    const result = await metrics.read();
+    const seconds = (performance.now() - start) / 1000;
+    return { ...result, seconds, examplesPerSecond: set.count / seconds };
+  } finally {
+    net.train(wasTraining);
+  }
+}

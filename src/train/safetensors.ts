@@ -1,0 +1,142 @@
+import { UserError } from "../core/errors.js";
+
+/** The element types of the format that Flybrick reads and writes. */
+export type SafetensorsDtype = "F32" | "I32" | "U8";
+
+/** One tensor in little-endian bytes, row by row. */
+export interface StoredTensor {
+  dtype: SafetensorsDtype;
+  shape: readonly number[];
+  data: Uint8Array;
+}
+
+const byteSizes: Readonly<Record<SafetensorsDtype, number>> = { F32: 4, I32: 4, U8: 1 };
+const metadataKey = "__metadata__";
+/** The format's own bound. */
+const maximumHeader = 100_000_000;
+
+/**
+ * The bytes of a safetensors file: u64 length of the header, the header (JSON, padded with spaces to
+ * eight bytes), the tensors end to end. Throws an Error if a tensor's data do not fill its shape.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  // Wide elements first, so that every tensor is aligned whatever the bytes' count.
+  const entries = [...tensors].sort(([, a], [, b]) => byteSizes[b.dtype] - byteSizes[a.dtype]);
+  const header = new Map<string, unknown>();
+  if (metadata !== undefined) header.set(metadataKey, metadata);
+  let end = 0;
+  for (const [name, { dtype, shape, data }] of entries) {
+    if (name === metadataKey) throw new Error(`A tensor cannot be called ${metadataKey}: rename it.`);
+    const expected = sizeInBytes(dtype, shape);
+    if (data.byteLength !== expected) {
+      throw new Error(
+        `${name}: ${dtype} [${shape}] takes ${expected} bytes, not ${data.byteLength}: pass as many.`,
+      );
+    }
+    header.set(name, { dtype, shape, data_offsets: [end, end + expected] });
+    end += expected;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + headerLength + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
+  bytes.fill(0x20, 8, 8 + headerLength);
+  bytes.set(json, 8);
+  let position = 8 + headerLength;
+  for (const [, { data }] of entries) {
+    bytes.set(data, position);
+    position += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads a safetensors file of F32, I32 and U8 tensors; `name` is how messages call it. Each `data` starts
+ * on a multiple of its element's size, as a view of `bytes` where it can be. Throws a UserError unless
+ * the header is sound and the tensors cover the rest of the file exactly.
+ */
+export function decodeSafetensors(
+  bytes: Uint8Array,
+  name: string,
+): { tensors: Map<string, StoredTensor>; metadata: Record<string, string> } {
+  const fail = (what: string): never => {
+    throw new UserError(`${name} is not a sound safetensors file, ${what}: save or download it again.`);
+  };
+  if (bytes.length < 8) fail(`it is ${bytes.length} bytes long and its header's length alone takes 8`);
+  const announced = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  const room = bytes.length - 8;
+  if (announced > maximumHeader || announced > room) {
+    fail(`it announces a header of ${announced} bytes and has room for ${Math.min(room, maximumHeader)}`);
+  }
+  const start = 8 + Number(announced);
+  const header = parseHeader(bytes.subarray(8, start)) ?? fail("its header is not a JSON object");
+  const metadata = readMetadata(header.get(metadataKey)) ?? fail("its metadata are not all strings");
+  header.delete(metadataKey);
+
+  const found = [...header].map(([tensor, entry]) => {
+    const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
+    if (typeof dtype !== "string") return fail(`the tensor "${tensor}" has no dtype`);
+    if (!Object.hasOwn(byteSizes, dtype)) {
+      throw new UserError(
+        `${name} has the tensor "${tensor}" of type ${dtype}, which cannot be read: convert it to F32, I32 or U8.`,
+      );
+    }
+    if (!isCounts(shape)) return fail(`the tensor "${tensor}" has the shape ${JSON.stringify(shape)}`);
+    if (!isCounts(offsets) || offsets.length !== 2) {
+      return fail(`the tensor "${tensor}" has the offsets ${JSON.stringify(offsets)}`);
+    }
+    const [begin, end] = offsets as [number, number];
+    const size = sizeInBytes(dtype as SafetensorsDtype, shape);
+    if (end - begin !== size) {
+      fail(`the tensor "${tensor}", ${dtype} [${shape}], takes ${size} bytes and is given ${end - begin}`);
+    }
+    return { tensor, dtype: dtype as SafetensorsDtype, shape, begin, end };
+  });
+
+  const length = bytes.length - start;
+  let covered = 0;
+  for (const { tensor, begin, end } of [...found].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (end > length) fail(`the tensor "${tensor}" ends at byte ${end} of ${length}`);
+    if (begin < covered) fail(`the tensor "${tensor}" begins at byte ${begin}, within the one before it`);
+    if (begin > covered) fail(`bytes ${covered} to ${begin} before the tensor "${tensor}" belong to none`);
+    covered = end;
+  }
+  if (covered < length) fail(`${length - covered} bytes after the last tensor belong to none`);
+
+  const tensors = new Map<string, StoredTensor>();
+  for (const { tensor, dtype, shape, begin, end } of found) {
+    const view = bytes.subarray(start + begin, start + end);
+    // A copy only where a typed array could not lie over the view.
+    const data = view.byteOffset % byteSizes[dtype] === 0 ? view : new Uint8Array(view);
+    tensors.set(tensor, { dtype, shape, data });
+  }
+  return { tensors, metadata };
+}
+
+function sizeInBytes(dtype: SafetensorsDtype, shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, byteSizes[dtype]);
+}
+
+function parseHeader(json: Uint8Array): Map<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(json));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    return new Map(Object.entries(value));
+  } catch {
+    return undefined;
+  }
+}
+
+function readMetadata(value: unknown): Record<string, string> | undefined {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const isSound = Object.values(value).every((text) => typeof text === "string");
+  return isSound ? (value as Record<string, string>) : undefined;
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}

@@ -1,0 +1,190 @@
+import { UserError } from "../core/errors.js";
+import { call, constant } from "../core/expression.js";
+import { batches, shuffledOrder } from "../data/batches.js";
+import { batchCount, type Dataset } from "../data/dataset.js";
+import type { Device } from "../devices/device.js";
+import { type Initializer, initialize, type Module, xavierUniform } from "../nn/index.js";
+import { full } from "../ops/creation.js";
+import { backward } from "../ops/gradients.js";
+import { less, pointwise, where } from "../ops/pointwise.js";
+import { manualSeed } from "../ops/random.js";
+import { crossEntropy } from "../ops/softmax.js";
+import type { OptimizerRecipe } from "../optim/index.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { type Tensor, variable } from "../tensor/tensor.js";
+import { evaluate, RunningMetrics } from "./evaluate.js";
+
+export interface Progress {
+  readonly epoch: number;
+  /** Steps of this epoch that are done, of `steps`. */
+  readonly step: number;
+  readonly steps: number;
+  /** Means since the epoch's start. */
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly examplesPerSecond: number;
+}
+
+export interface EpochResult {
+  readonly epoch: number;
+  /** Mean training loss of the epoch, in nats, with dropout on, as the book counts it. */
+  readonly loss: number;
+  readonly trainAccuracy: number;
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+  /** Training examples a second, data included (they are part of the step); evaluation left out. */
+  readonly examplesPerSecond: number;
+  /** Of host time spent on order and batch numbers. */
+  readonly dataSeconds: number;
+  /** Of the epoch's training. */
+  readonly trainSeconds: number;
+  /** Of training and evaluation. */
+  readonly seconds: number;
+}
+
+export interface TrainOptions {
+  readonly trainSet: Dataset;
+  readonly testSet: Dataset;
+  readonly optimizer: OptimizerRecipe;
+  /** 128 if left out; the smaller last batch of an epoch is kept. */
+  readonly batchSize?: number;
+  /** 10 if left out. */
+  readonly epochs?: number;
+  /** 0 if left out. Weights, dropout and order of the data depend on it alone. */
+  readonly seed?: number;
+  /** How weights are drawn anew; Xavier uniform as in the book if left out, null keeps them. */
+  readonly initializer?: Initializer | null;
+  /** The device in use if left out. */
+  readonly device?: Device;
+  /** Stops after the current step. */
+  readonly signal?: AbortSignal;
+  /** Five times an epoch. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** After each epoch, the network in evaluation order; awaited. */
+  readonly onEpoch?: (result: EpochResult) => void | Promise<void>;
+}
+
+export interface TrainResult {
+  readonly epochs: readonly EpochResult[];
+  /** Whether `signal` stopped it. */
+  readonly stopped: boolean;
+  /** Steps taken. */
+  readonly steps: number;
+}
+
+/** A loss that is no number: training stopped, the weights are those before that step. */
+export class DivergedError extends UserError {
+  constructor(readonly step: number) {
+    super(
+      `the loss of step ${step} is not a finite number; the weights before that step are kept. A lower learning rate usually helps`,
+    );
+  }
+}
+
+/**
+ * The book's `train_ch6`: Xavier-uniform weights, softmax cross-entropy, shuffled batches, after each epoch the
+ * test set. Throws a UserError where the batch is larger than the set, a DivergedError on a loss that is no number.
+ */
+export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
+  const {
+    trainSet,
+    testSet,
+    batchSize = 128,
+    epochs = 10,
+    seed = 0,
+    initializer = xavierUniform,
+    signal,
+  } = options;
+  if (!Number.isInteger(epochs) || epochs < 1)
+    throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
+  const steps = batchCount(trainSet.count, batchSize);
+  if (options.device) useDevice(options.device);
+  manualSeed(seed);
+  if (initializer) initialize(net, initializer);
+  const optimizer = options.optimizer(net.parameters());
+  const metrics = new RunningMetrics();
+  const health = new Health();
+  const results: EpochResult[] = [];
+  const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
+  net.train();
+
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const start = performance.now();
+    let dataSeconds = 0;
+    metrics.reset();
+    let running: Promise<void> = Promise.resolve();
+    let step = 0;
+    const order = timed(() => shuffledOrder(trainSet.count, seed, epoch));
+    dataSeconds += order.seconds;
+    for (const numbers of batches(order.value, batchSize)) {
+      step++;
+      const batch = timed(() => trainSet.batch(numbers));
+      dataSeconds += batch.seconds;
+      const { x, y } = batch.value;
+      const logits = net.forward(x);
+      const loss = crossEntropy(logits, y);
+      metrics.add(loss, logits, y);
+      backward(loss);
+      const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
+      // One step stays in flight, so the device never waits for the next one to be recorded.
+      await running;
+      running = next;
+      if (reportAt.has(step) || signal?.aborted) {
+        const means = await metrics.read();
+        await health.throwIfDiverged();
+        const examples = Math.min(trainSet.count, step * batchSize);
+        const examplesPerSecond = (examples * 1000) / (performance.now() - start);
+        options.onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
+      }
+      if (signal?.aborted) return { epochs: results, stopped: true, steps: optimizer.steps };
+    }
+    await running;
+    const { loss, accuracy: trainAccuracy } = await metrics.read();
+    const trainSeconds = (performance.now() - start) / 1000;
+    const test = await evaluate(net, testSet, batchSize);
+    const result: EpochResult = {
+      epoch,
+      loss,
+      trainAccuracy,
+      testLoss: test.loss,
+      testAccuracy: test.accuracy,
+      examplesPerSecond: trainSet.count / trainSeconds,
+      dataSeconds,
+      trainSeconds,
+      seconds: (performance.now() - start) / 1000,
+    };
+    results.push(result);
+    await options.onEpoch?.(result);
+  }
+  return { epochs: results, stopped: false, steps: optimizer.steps };
+}
+
+/** Remembers on the device the first step whose loss was no finite number; updates stop there. */
+class Health {
+  /** 0 while all is well, else the number of the step. */
+  private readonly badStep: Tensor = variable(full([], 0));
+
+  /** 1 (i32) while every loss so far, this one included, is finite. */
+  check(loss: Tensor, step: number): Tensor {
+    const finite = pointwise("health", [loss.detach()], (value) =>
+      call("le", call("abs", value), constant(3.4e38, "f32")),
+    );
+    const here = where(finite, 0, step);
+    const bad = pointwise("health", [this.badStep, here], (before, now) =>
+      call("select", call("gt", before, constant(0, "f32")), before, now),
+    );
+    this.badStep.assign(bad);
+    return less(bad, 0.5);
+  }
+
+  async throwIfDiverged(): Promise<void> {
+    const step = await this.badStep.item();
+    if (step > 0) throw new DivergedError(step);
+  }
+}
+
+function timed<T>(make: () => T): { value: T; seconds: number } {
+  const start = performance.now();
+  const value = make();
+  return { value, seconds: (performance.now() - start) / 1000 };
+}

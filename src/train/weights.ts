@@ -1,0 +1,35 @@
+import { readFile } from "node:fs/promises";
+import { hostArray } from "../core/dtype.js";
+import type { Module } from "../nn/index.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
+import { atomicWrite } from "./atomic_write.js";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+
+/** Parameters as a safetensors file's bytes, by PyTorch's names. */
+export async function encodeWeights(net: Module): Promise<Uint8Array> {
+  const entries = [...net.namedParameters()];
+  const tensors = await Promise.all(
+    entries.map(async ([name, parameter]) => {
+      const values = await parameter.data();
+      const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return [name, { dtype: "F32" as const, shape: parameter.shape, data }] as const;
+    }),
+  );
+  return encodeSafetensors(new Map(tensors));
+}
+
+/** Writes a network's parameters as safetensors, whole or not at all. */
+export async function saveWeights(net: Module, path: string): Promise<void> {
+  await atomicWrite(path, await encodeWeights(net));
+}
+
+/** Reads a network's parameters from safetensors. Throws where the file is damaged or made for another network. */
+export async function loadWeights(net: Module, path: string): Promise<void> {
+  const { tensors } = decodeSafetensors(await readFile(path), path);
+  const values = new Map<string, Tensor>();
+  for (const [name, { shape, data }] of tensors) {
+    // A copy, since bytes in a file need not lie on a multiple of four.
+    values.set(name, tensor(hostArray("f32", data.slice()), shape));
+  }
+  net.loadParameters(values);
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { elementCount } from "../../src/core/shape.js";
+import { philox4x32 } from "../../src/core/scalar.js";
+import { alexnet } from "../../src/models/alexnet.js";
+import { lenet } from "../../src/models/lenet.js";
+import { Dropout, type Sequential } from "../../src/nn/index.js";
+import { fans } from "../../src/nn/init.js";
+import { zeros } from "../../src/ops/creation.js";
+import { backward } from "../../src/ops/gradients.js";
+import { cast, mul, sub } from "../../src/ops/pointwise.js";
+import { dropout, rand } from "../../src/ops/random.js";
+import { resize } from "../../src/ops/resize.js";
+import { crossEntropy } from "../../src/ops/softmax.js";
+import { sgd } from "../../src/optim/index.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+import { type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { relativeError } from "../support/compare.js";
+import { testDevices } from "../support/test_devices.js";
+import { tolerances } from "../support/tolerances.js";
+import { smallAlexnet } from "./networks.js";
+
+interface Trajectory {
+  seed: number;
+  batch: number;
+  size: number;
+  steps: number;
+  samples: number;
+  learningRate: number;
+  labels: number[];
+  losses: number[];
+  logits: number[];
+  parameters: { name: string; shape: number[]; norm: number; gradientNorm: number; gradient: number[] }[];
+}
+
+function fixture(name: string): Trajectory {
+  return JSON.parse(readFileSync(new URL(`../fixtures/${name}.json`, import.meta.url), "utf8"));
+}
+
+/** Parameter k is drawn with draw k: Xavier-uniform weights, zero biases. */
+function loadWeights(net: Sequential, seed: number): void {
+  net.parameters().forEach((parameter, draw) => {
+    if (parameter.shape.length === 1) return parameter.assign(zeros(parameter.shape));
+    const { fanIn, fanOut } = fans(parameter.shape);
+    const bound = Math.fround(Math.sqrt(6 / (fanIn + fanOut)));
+    parameter.assign(mul(sub(mul(rand(parameter.shape, { draw, seed }), 2), 1), bound));
+  });
+}
+
+function images({ batch, size, seed }: Trajectory): Tensor {
+  const count = batch * 28 * 28;
+  const bytes = Uint8Array.from({ length: count }, (_, i) => philox4x32([i, 1000, 0, 0], [seed, 0])[0] & 255);
+  return resize(mul(cast(tensor(bytes, [batch, 1, 28, 28]), "f32"), 1 / 255), size);
+}
+
+/** The network's layers, with dropout j of step s drawn as the fixture draws it. */
+function forward(net: Sequential, x: Tensor, seed: number, step: number): Tensor {
+  let dropouts = 0;
+  let value = x;
+  for (const layer of net) {
+    if (layer instanceof Dropout) value = dropout(value, layer.p, { draw: 2000 + 2 * step + dropouts++, seed });
+    else value = layer.forward(value);
+  }
+  return value;
+}
+
+async function follow(net: Sequential, expected: Trajectory, gradientTolerance: { norm: number; entries: number | null }): Promise<void> {
+  const { seed } = expected;
+  loadWeights(net, seed);
+  const optimizer = sgd(net.parameters(), { learningRate: expected.learningRate });
+  const names = [...net.namedParameters().keys()];
+  const losses: number[] = [];
+  for (let step = 0; step < expected.steps; step++) {
+    const logits = forward(net, images(expected), seed, step);
+    const loss = crossEntropy(logits, tensor(Int32Array.from(expected.labels)));
+    backward(loss);
+    if (step === 0) {
+      expect(relativeError(await logits.data(), expected.logits), "logits").toBeLessThan(tolerances.trajectoryLoss);
+      for (const [k, parameter] of net.parameters().entries()) {
+        const want = expected.parameters[k]!;
+        const gradient = (await parameter.grad!.data()) as Float32Array;
+        const count = elementCount(parameter.shape);
+        const samples = want.gradient.length;
+        const norm = Math.hypot(...[...gradient].length < 1e5 ? gradient : [Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))]);
+        expect(Math.abs(norm / want.gradientNorm - 1), `gradient norm of ${names[k]}`).toBeLessThan(gradientTolerance.norm);
+        if (gradientTolerance.entries === null) continue;
+        const sampled = Float32Array.from({ length: samples }, (_, i) => gradient[Math.floor((i * count) / samples)]!);
+        expect(relativeError(sampled, want.gradient), `gradient of ${names[k]}`).toBeLessThan(gradientTolerance.entries);
+      }
+    }
+    losses.push(await loss.item());
+    await optimizer.step();
+  }
+  expect(relativeError(losses, expected.losses), "losses").toBeLessThan(tolerances.trajectoryLoss);
+}
+
+const exactly = { norm: tolerances.trajectoryGradient, entries: tolerances.trajectoryGradient };
+
+for (const [name, device] of await testDevices()) {
+  describe(`training on ${name} follows PyTorch`, () => {
+    test("LeNet: every gradient, ten losses", async () => {
+      useDevice(device);
+      await follow(lenet(), fixture("lenet"), exactly);
+    });
+    test("AlexNet with an eighth of the channels: every gradient, ten losses", async () => {
+      useDevice(device);
+      const expected = fixture("alexnet_small");
+      // Plain loops take a second a step here: the reference follows for two.
+      await follow(smallAlexnet(), name === "reference" ? { ...expected, steps: 2, losses: expected.losses.slice(0, 2) } : expected, exactly);
+    });
+    test.runIf(name === "cpu")("the full AlexNet: gradient norms of a step", async () => {
+      useDevice(device);
+      await follow(alexnet(), fixture("alexnet_full"), { norm: tolerances.fullGradientNorm, entries: null });
+    });
+  });
+}

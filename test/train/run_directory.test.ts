@@ -1,0 +1,163 @@
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UserError } from "../../src/core/errors.js";
+import { atomicWrite } from "../../src/train/atomic_write.js";
+import { nextRunDirectory, RunDirectory } from "../../src/train/run_directory.js";
+
+let base: string;
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), "flybrick-run-"));
+});
+afterEach(() => rm(base, { recursive: true, force: true }));
+
+const config = { model: "lenet", epochs: 10 };
+
+describe("RunDirectory", () => {
+  it("keeps configuration, metrics and files", async () => {
+    const path = join(base, "runs", "lenet");
+    const run = await RunDirectory.create(path, config);
+    await run.appendMetrics({ epoch: 1, loss: 2.5 });
+    await run.appendMetrics({ epoch: 2, loss: 1.5 });
+    await run.writeFile("curves.svg", "<svg/>");
+    await run.writeFile("model.safetensors", Uint8Array.of(1, 2));
+    const again = await RunDirectory.open(path);
+    expect(again.config).toEqual(config);
+    expect(await again.readMetrics()).toEqual([
+      { epoch: 1, loss: 2.5 },
+      { epoch: 2, loss: 1.5 },
+    ]);
+    expect([...(await again.readFile("model.safetensors"))]).toEqual([1, 2]);
+    expect((await readdir(path)).sort()).toEqual([
+      "config.json",
+      "curves.svg",
+      "metrics.jsonl",
+      "model.safetensors",
+    ]);
+  });
+
+  it("begins in an empty directory", async () => {
+    expect((await RunDirectory.create(base, config)).path).toBe(base);
+  });
+
+  it("has no metrics before the first epoch", async () => {
+    expect(await (await RunDirectory.create(base, config)).readMetrics()).toEqual([]);
+  });
+
+  it("drops a line that a crash cut short", async () => {
+    const run = await RunDirectory.create(base, config);
+    await run.appendMetrics({ epoch: 1 });
+    await appendFile(join(base, "metrics.jsonl"), '{"epo');
+    const again = await RunDirectory.open(base);
+    expect(await again.readMetrics()).toEqual([{ epoch: 1 }]);
+    await again.appendMetrics({ epoch: 2 });
+    expect(await again.readMetrics()).toEqual([{ epoch: 1 }, { epoch: 2 }]);
+  });
+
+  it("names a line that is damaged", async () => {
+    const run = await RunDirectory.create(base, config);
+    await writeFile(join(base, "metrics.jsonl"), '{"epoch":1}\n[2]\n');
+    await expect(run.readMetrics()).rejects.toThrow("Line 2 of ");
+  });
+
+  const refuses = async (making: Promise<unknown>, message: string) => {
+    await expect(making).rejects.toThrow(UserError);
+    await expect(making).rejects.toThrow(message);
+  };
+
+  it("never writes into another run", async () => {
+    await RunDirectory.create(base, config);
+    await refuses(
+      RunDirectory.create(base, config),
+      `${base} already holds a run: choose another --out, or delete it first.`,
+    );
+  });
+
+  it("never writes among other files", async () => {
+    await writeFile(join(base, "thesis.tex"), "");
+    await refuses(
+      RunDirectory.create(base, config),
+      "is not empty and holds no run (it has thesis.tex): choose",
+    );
+    expect(await readdir(base)).toEqual(["thesis.tex"]);
+  });
+
+  it("says when its path is a file", async () => {
+    const path = join(base, "file");
+    await writeFile(path, "");
+    await refuses(
+      RunDirectory.create(path, config),
+      "because a file of that name exists: choose another --out.",
+    );
+    await refuses(RunDirectory.create(join(path, "run"), config), "a part of the path is not a directory");
+  });
+
+  it.skipIf(process.getuid?.() === 0)("says when it may not write, and leaves nothing behind", async () => {
+    await chmod(base, 0o555);
+    const path = join(base, "run");
+    await refuses(
+      RunDirectory.create(path, config),
+      `${path} cannot be made a run directory, because permission`,
+    );
+    await refuses(RunDirectory.create(base, config), "because permission is denied");
+    expect(await readdir(base)).toEqual([]);
+    await chmod(base, 0o755);
+  });
+
+  it("opens only runs", async () => {
+    await refuses(RunDirectory.open(base), `${base} is not a run, because its config.json cannot be read`);
+    await writeFile(join(base, "config.json"), "[1");
+    await refuses(RunDirectory.open(base), "config.json is not a JSON object");
+  });
+
+  it("names a file that a run lacks", async () => {
+    const run = await RunDirectory.create(base, config);
+    await refuses(
+      run.readFile("model.safetensors"),
+      "model.safetensors cannot be read, because there is no such file",
+    );
+  });
+});
+
+describe("atomicWrite", () => {
+  it("replaces a file", async () => {
+    const path = join(base, "file");
+    await atomicWrite(path, "old");
+    await atomicWrite(path, "new");
+    expect(await readFile(path, "utf8")).toBe("new");
+    expect(await readdir(base)).toEqual(["file"]);
+  });
+
+  it("leaves the old file, and no other, when writing fails", async () => {
+    const path = join(base, "file");
+    await atomicWrite(path, "old");
+    const unwritable = { length: 3 } as unknown as Uint8Array;
+    await expect(atomicWrite(path, unwritable)).rejects.toThrow(`${path} cannot be written, because`);
+    expect(await readFile(path, "utf8")).toBe("old");
+    expect(await readdir(base)).toEqual(["file"]);
+  });
+
+  it("leaves nothing behind when the rename fails", async () => {
+    await mkdir(join(base, "taken", "inside"), { recursive: true });
+    await expect(atomicWrite(join(base, "taken"), "text")).rejects.toThrow(UserError);
+    expect(await readdir(base)).toEqual(["taken"]);
+  });
+
+  it("says when the directory is missing", async () => {
+    const path = join(base, "absent", "file");
+    await expect(atomicWrite(path, "text")).rejects.toThrow(
+      `${path} cannot be written, because there is no such file or directory: choose another place.`,
+    );
+  });
+});
+
+describe("nextRunDirectory", () => {
+  it("counts up past what exists", async () => {
+    expect(nextRunDirectory(base, "lenet")).toBe(join(base, "lenet"));
+    await mkdir(join(base, "lenet"));
+    expect(nextRunDirectory(base, "lenet")).toBe(join(base, "lenet-2"));
+    await mkdir(join(base, "lenet-2"));
+    expect(nextRunDirectory(base, "lenet")).toBe(join(base, "lenet-3"));
+  });
+});
