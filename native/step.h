@@ -62,11 +62,35 @@ class Epilogue {
   virtual const View* plainTarget() const = 0;
 };
 
-// Each in a file of its own: matmul.cc, convolution.cc, window.cc, reduce.cc, gather.cc, resize.cc.
-// `rank`/`shape` are the step's; inputs as documented in src/core/kernel.ts.
+// The values that a reduce reduces: its `pre` expression, evaluated by the tile interpreter.
+class Source {
+ public:
+  virtual ~Source() = default;
+  virtual DType type() const = 0;  // f32 or i32
+  // Splits the input's axes as Epilogue::matrix does; called once a step, before read.
+  virtual void matrix(const int* rowAxes, int rowCount, const int* columnAxes, int columnCount) = 0;
+  // Fills out[i * ld + j] (32-bit values) for the block [row, row + rows) x [column, column + columns).
+  virtual void read(int thread, int64_t row, int64_t rows, int64_t column, int64_t columns, void* out, int64_t ld) = 0;
+  // If `pre` is one f32 input unchanged, that input (else null): a kernel may then read memory directly.
+  virtual const View* plain() const = 0;
+};
+
+enum class ReduceOp : int32_t { sum, max, min, argmax };
+enum class WindowOp : int32_t { max, sum };
+
+// Each in a file of its own: matmul.cc, convolution.cc, reduce.cc, window.cc, gather.cc, resize.cc. `rank` and
+// `shape` are the step's; semantics as in src/core/kernel.ts and src/devices/reference/kernels.ts. A core result
+// that is i32 (argmax, an i32 sum, gathered integers) goes to the epilogue as int32 bits in core0.
 void matmul(Pool& pool, int rank, const int64_t* shape, const View& a, const View& b, Epilogue& epilogue);
 void conv2d(Pool& pool, const int64_t* shape, const View& x, const View& weight, const ConvGeometry& g, Epilogue& epilogue);
 void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dy, const View& weight, const ConvGeometry& g, Epilogue& epilogue);
 void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& x, const View& dy, const ConvGeometry& g, Epilogue& epilogue);
+void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const bool* reduced, Source& source, Epilogue& epilogue);
+void window(Pool& pool, WindowOp op, const int64_t* shape, const View& x, const WindowGeometry& g, Epilogue& epilogue);
+void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, const View* taps, const WindowGeometry& g, Epilogue& epilogue);
+void gather(Pool& pool, int rank, const int64_t* shape, const View& table, const View& index, Epilogue& epilogue);
+void scatterAdd(Pool& pool, int rank, const int64_t* shape, const View& dy, const View& index, Epilogue& epilogue);
+void resize(Pool& pool, const int64_t* shape, const View& x, Epilogue& epilogue);
+void resizeGrad(Pool& pool, const int64_t* shape, const View& dy, Epilogue& epilogue);
 
 }  // namespace flybrick

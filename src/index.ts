@@ -18,7 +18,14 @@ export { UserError } from "./core/errors.js";
 export type { Shape } from "./core/shape.js";
 export * as data from "./data/index.js";
 export type { Device } from "./devices/device.js";
-export { type DeviceName, type DeviceOptions, type DeviceReport, devices, openDevice, tryGpu } from "./devices/open.js";
+export {
+  type DeviceName,
+  type DeviceOptions,
+  type DeviceReport,
+  devices,
+  openDevice,
+  tryGpu,
+} from "./devices/open.js";
 export * as models from "./models/index.js";
 export * as nn from "./nn/index.js";
 export type { Conv2dOptions, Padding2d, Size2d } from "./ops/conv.js";
@@ -64,7 +71,15 @@ export {
   where,
 } from "./ops/pointwise.js";
 export { avgPool2d, maxPool2d, type Pool2dOptions } from "./ops/pool.js";
-export { dropout, manualSeed, type RandomState, rand, randn, randomState, setRandomState } from "./ops/random.js";
+export {
+  dropout,
+  manualSeed,
+  type RandomState,
+  rand,
+  randn,
+  randomState,
+  setRandomState,
+} from "./ops/random.js";
 export { argmax, max, mean, min, type ReduceOptions, sum, variance } from "./ops/reduce.js";
 export { resize } from "./ops/resize.js";
 export { crossEntropy, logSoftmax, logSumExp, mseLoss, softmax } from "./ops/softmax.js";

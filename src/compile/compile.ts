@@ -17,12 +17,14 @@ export interface Passes {
   readonly reuse: boolean;
 }
 
+export const allPasses: Passes = { fuse: true, reuse: true };
+
 /** A recorded graph (inputs first) to a plan: lower, fuse, order, reuse, encode. Knows no device but its traits. */
 export function compile(
   nodes: readonly Node[],
   results: ReadonlySet<Node>,
   traits: DeviceTraits,
-  passes: Passes = { fuse: true, reuse: true },
+  passes: Passes = allPasses,
 ): Compiled {
   const lowered = lower(nodes, results, traits);
   const fused = passes.fuse ? fuse(lowered) : lowered;

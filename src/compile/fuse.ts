@@ -1,5 +1,5 @@
 import { type Expr, input, inputsOf, postorder, substitute } from "../core/expression.js";
-import { elementCount, sameShape } from "../core/shape.js";
+import { elementCount, type Shape, sameShape } from "../core/shape.js";
 import {
   isWhole,
   type LOperand,
@@ -8,6 +8,7 @@ import {
   type LValue,
   operandsOf,
   place,
+  sameSqueezed,
   scalarType,
 } from "./lowered.js";
 
@@ -196,6 +197,7 @@ function ride(steps: LStep[]): LStep[] {
     const carrier = findCarrier(rider, list);
     if (!carrier) continue;
     const made = new Map(carrier.outputs.map((o) => [o.value, o.expr]));
+    if (!sameShape(carrier.shape, rider.shape)) reshapeStep(rider, carrier.shape);
     const offset = carrier.extras.length;
     const replace = (e: Expr): Expr => {
       if (e.row !== "input") return e;
@@ -217,13 +219,21 @@ function ride(steps: LStep[]): LStep[] {
   return list;
 }
 
+/** Gives a pointwise step another shape, which differs in axes of size 1 only. */
+function reshapeStep(step: LStep, shape: Shape): void {
+  const view = { kind: "reshape", shape } as const;
+  step.shape = shape;
+  step.extras = step.extras.map((operand) => ({ ...operand, views: [...operand.views, view] }));
+  step.outputs = step.outputs.map((o) => ({ ...o, views: [...o.views, view] }));
+}
+
 function findCarrier(rider: LStep, list: readonly LStep[]): LStep | null {
   const candidates = new Set<LStep>();
   for (const operand of rider.extras) {
     if (operand.kind !== "value" || !isWhole(operand)) continue;
     const makers = list.filter((step) => step.outputs.some((o) => o.value === operand.value));
     const [maker] = makers;
-    if (makers.length !== 1 || !maker || maker === rider || !sameShape(maker.shape, rider.shape)) continue;
+    if (makers.length !== 1 || !maker || maker === rider || !sameSqueezed(maker.shape, rider.shape)) continue;
     if (maker.outputs.some((o) => o.value === operand.value && (o.views.length > 0 || dropsBits(o))))
       continue;
     candidates.add(maker);

@@ -40,8 +40,9 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
   const denseValue = (dtype: DType, shape: Shape, external: number | null = null): LValue =>
     newValue(dtype, shape, denseStrides(shape), external);
 
-  const emit = (step: Omit<LStep, "order">, order: number): LStep => {
-    const full = { ...step, order };
+  /** `at`: index of the node that the step computes. */
+  const emit = (step: Omit<LStep, "order">, at: number): LStep => {
+    const full = { ...step, order: nodes[at]!.id };
     steps.push(full);
     return full;
   };

@@ -61,19 +61,24 @@ export function outputPlace(output: LOutput): Strided {
   return applyViews({ shape: output.value.shape, strides: output.value.strides, offset: 0 }, output.views)!;
 }
 
-/** Whether an operand reads all of its value, element by element, in the value's own index order. */
+/** Whether an operand reads all of its value, element by element, in the value's own index order (axes of size 1 aside). */
 export function isWhole(operand: LOperand): boolean {
   if (operand.kind !== "value") return false;
   const at = place(operand);
-  const { value } = operand;
   return (
     at !== null &&
     at.offset === 0 &&
-    at.shape.length === value.shape.length &&
-    at.shape.every(
-      (size, axis) => size === value.shape[axis] && (size === 1 || at.strides[axis] === value.strides[axis]),
-    )
+    squeezed(at.shape, at.strides) === squeezed(operand.value.shape, operand.value.strides)
   );
+}
+
+/** Shapes that differ in axes of size 1 only. */
+export function sameSqueezed(a: Shape, b: Shape): boolean {
+  return squeezed(a, a) === squeezed(b, b);
+}
+
+function squeezed(shape: Shape, strides: readonly number[]): string {
+  return shape.map((size, axis) => (size === 1 ? "" : `${size}:${strides[axis]} `)).join("");
 }
 
 /** Every operand of a step. */

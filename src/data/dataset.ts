@@ -3,7 +3,7 @@ import { gather } from "../ops/gather.js";
 import { cast, mul } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
-import type { LabelledImages } from "./image_set.js";
+import type { LabelledImages } from "./fashion_mnist.js";
 
 /** A batch on the device: images f32 [n, channels, height, width] in [0, 1], labels i32 [n]. */
 export interface Batch {

@@ -23,7 +23,9 @@ export async function readIdx(path: string, limit = maximumSize): Promise<IdxArr
     throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: check the path.`);
   }
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  return parseIdx(isGzip ? await unzipped(bytes, path, limit) : bytes, path);
+  if (isGzip) bytes = await unzipped(bytes, path, limit);
+  // A Buffer's slice() is a view, a Uint8Array's a copy: callers get what the type promises.
+  return parseIdx(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), path);
 }
 
 async function unzipped(bytes: Uint8Array, path: string, limit: number): Promise<Uint8Array> {

@@ -3,9 +3,10 @@ import { loadImageSet } from "./fashion_mnist.js";
 
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
+export type { ImageSet, LabelledImages } from "./fashion_mnist.js";
 export { loadImageSet } from "./fashion_mnist.js";
-export { parseIdx, readIdx } from "./idx.js";
-export type { ImageSet, LabelledImages } from "./image_set.js";
+export { parseIdx } from "./idx.js";
+export { readIdx } from "./idx_file.js";
 
 export interface ImageDataOptions {
   /** Height and width that images are resized to; their own (28) if left out. */

@@ -29,9 +29,14 @@ async function openCpuDevice(options: DeviceOptions): Promise<Device> {
 export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
   if (name === "reference") return openReference();
   if (name !== "cpu" && name !== "auto") {
-    throw new UserError(`there is no device named ${JSON.stringify(name)}; choose one of auto, cpu, reference`);
+    throw new UserError(
+      `there is no device named ${JSON.stringify(name)}; choose one of auto, cpu, reference`,
+    );
   }
-  if (options.threads !== undefined && (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 1024)) {
+  if (
+    options.threads !== undefined &&
+    (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 1024)
+  ) {
     throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
   }
   try {

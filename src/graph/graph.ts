@@ -56,8 +56,8 @@ export interface Node {
   retained: boolean;
   /** Its gradient was taken. */
   spent: boolean;
-  /** Where it was recorded, for messages. */
-  readonly site: Error;
+  /** Where it was recorded, for messages; kept where it matters: at assignments and what reads variables. */
+  readonly site: Error | null;
 }
 
 const codes = new Map<string, number>();
@@ -71,7 +71,7 @@ class RecordedNode implements Node {
   ready = false;
   retained = false;
   spent = false;
-  readonly site: Error;
+  readonly site: Error | null;
 
   constructor(
     readonly operation: Operation,
@@ -89,11 +89,18 @@ class RecordedNode implements Node {
       codes.set(text, code);
     }
     this.code = code;
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 12;
-    this.site = new Error();
-    Error.stackTraceLimit = limit;
+    const readsVariable = inputs.some((one) => one.operation.kind === "assign");
+    this.site = operation.kind === "assign" || readsVariable ? captureSite() : null;
   }
+}
+
+/** Only the frames, formatted when a message needs them: capturing costs microseconds. */
+function captureSite(): Error {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 24;
+  const site = new Error();
+  Error.stackTraceLimit = limit;
+  return site;
 }
 
 /** Records an operation. Tracked if an input is, the result is f32, and `differentiable` is not false. */
@@ -108,10 +115,16 @@ export function record(
   return new RecordedNode(operation, inputs, shape, dtype, tracked, options.value ?? 0);
 }
 
-/** Records a view, dropping those that change nothing. */
+/** Records a view; one that changes nothing, or undoes the permutation before it, is dropped. */
 export function recordView(input: Node, view: View): Node {
   const shape = viewShape(view, input.shape);
-  if (view.kind !== "permute" && view.kind !== "slice" && `${shape}` === `${input.shape}`) return input;
+  if ((view.kind === "reshape" || view.kind === "expand") && `${shape}` === `${input.shape}`) return input;
+  const before = input.operation.kind === "view" ? input.operation.view : null;
+  if (view.kind === "permute" && before?.kind === "permute" && input.inputs.length > 0) {
+    const axes = view.axes.map((axis) => before.axes[axis]!);
+    const [base] = input.inputs as [Node];
+    if (axes.every((axis, i) => axis === i) && base.tracked === input.tracked) return base;
+  }
   return record({ kind: "view", view }, [input], shape, input.dtype);
 }
 
@@ -121,8 +134,8 @@ export function scalarNode(value: number, dtype: "f32" | "i32" | "u32"): Node {
 }
 
 /** The user's line that a node was recorded at: the first frame outside this package. */
-export function siteOf(error: Error): string {
-  const frames = (error.stack ?? "").split("\n").slice(1);
+export function siteOf(error: Error | null): string {
+  const frames = (error?.stack ?? "").split("\n").slice(1);
   const outside = frames.find(
     (frame) => !/flybrick[\\/](src|dist)|node:internal/.test(frame.replace(packageRoot, "flybrick")),
   );

@@ -2,7 +2,7 @@ import { call, input } from "../core/expression.js";
 import { showShape } from "../core/shape.js";
 import { type GradientRules, reverse } from "../graph/autograd.js";
 import type { Node } from "../graph/graph.js";
-import { addGradientRoots } from "../tensor/evaluate.js";
+import { addGradientRoot } from "../tensor/evaluate.js";
 import { ownerOf, Tensor } from "../tensor/tensor.js";
 import { conv2dGradient, conv2dInputGradGradient, conv2dWeightGradGradient } from "./conv.js";
 import { ones } from "./creation.js";
@@ -78,15 +78,13 @@ export function backward(loss: Tensor, upstream?: Tensor): void {
     );
   }
   const found = reverse(loss.node, upstreamOf(loss, upstream), isVariable, rules, addNodes);
-  const roots: Node[] = [];
   for (const [node, gradient] of found) {
     const owner = ownerOf(node);
     if (!owner) continue;
     const total = owner.grad ? addNodes(owner.grad.node, gradient) : gradient;
     owner.grad = new Tensor(total);
-    roots.push(total);
+    addGradientRoot(total, owner);
   }
-  addGradientRoots(roots);
 }
 
 function upstreamOf(of: Tensor, upstream: Tensor | undefined): Node {

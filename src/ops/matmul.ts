@@ -72,6 +72,14 @@ export function requireFloat(what: string, ...tensors: Tensor[]): void {
 
 export const matmulGradient: GradientRule = (node, upstream, wanted) => {
   const [a, b] = node.inputs as [Node, Node];
+  // A transposed operand (a linear layer's weight) gets its gradient in the layout of what was transposed.
+  const isTransposed = b.operation.kind === "view" && b.operation.view.kind === "permute";
+  if (isTransposed && wanted[1]) {
+    return [
+      wanted[0] ? matmulNode(upstream, swapLast(b)) : null,
+      swapLast(matmulNode(swapLast(upstream), a)),
+    ];
+  }
   return [
     wanted[0] ? matmulNode(upstream, swapLast(b)) : null,
     wanted[1] ? matmulNode(swapLast(a), upstream) : null,

@@ -1,6 +1,6 @@
 import { call, constant, type Expr } from "../core/expression.js";
 import { pointwise, type TensorLike } from "../ops/pointwise.js";
-import { dropGradientRoots, evaluateNodes } from "../tensor/evaluate.js";
+import { evaluateNodes } from "../tensor/evaluate.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { layOut, zeroState } from "./flat.js";
 
@@ -88,7 +88,6 @@ export class Optimizer {
 
   /** Forgets gradients that no step has used. */
   zeroGrad(): void {
-    dropGradientRoots(this.parameters.flatMap((one) => (one.grad ? [one.grad.node] : [])));
     for (const parameter of this.parameters) parameter.grad = null;
   }
 }

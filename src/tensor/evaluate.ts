@@ -1,4 +1,4 @@
-import { type Compiled, compile } from "../compile/compile.js";
+import { allPasses, type Compiled, compile, type Passes } from "../compile/compile.js";
 import type { DType } from "../core/dtype.js";
 import { showShape } from "../core/shape.js";
 import type { Binding, Device, Prepared } from "../devices/device.js";
@@ -9,10 +9,16 @@ import { Storage } from "../graph/storage.js";
 const maxPending = 20_000;
 
 let device: Device | null = null;
+let passes: Passes = allPasses;
 /** Assignments recorded and not yet queued. */
 let pending: Node[] = [];
-/** Gradients recorded by `backward()` that no step has used yet. */
-const gradientRoots = new Set<Node>();
+/** What holds a gradient that `backward()` recorded. */
+interface GradientHolder {
+  readonly grad: { readonly node: Node } | null;
+}
+
+/** Gradients recorded and not yet computed, with who holds them: one that was used up or dropped is no root. */
+const gradientRoots = new Map<Node, WeakRef<GradientHolder>>();
 const plans = new WeakMap<Device, Map<string, { compiled: Compiled; prepared: Prepared }>>();
 
 /** The device that evaluates. Throws an Error before one was chosen. */
@@ -24,18 +30,15 @@ export function currentDevice(): Device {
   return device;
 }
 
-/** Makes `next` the device that evaluates from now on. */
-export function useDevice(next: Device): void {
+/** Makes `next` the device that evaluates from now on. Tests hold the compiler's passes to a plan without them. */
+export function useDevice(next: Device, options: { passes?: Passes } = {}): void {
   device = next;
+  passes = options.passes ?? allPasses;
 }
 
-/** Gradients become results of the next evaluation, unless a step uses them up first. */
-export function addGradientRoots(nodes: readonly Node[]): void {
-  for (const node of nodes) gradientRoots.add(node);
-}
-
-export function dropGradientRoots(nodes: readonly Node[]): void {
-  for (const node of nodes) gradientRoots.delete(node);
+/** A gradient becomes a result of the next evaluation, unless its holder gives it up first. */
+export function addGradientRoot(node: Node, holder: GradientHolder): void {
+  gradientRoots.set(node, new WeakRef(holder));
 }
 
 /** The node a variable stands for after `target = value`. An assignment still pending on it is queued first. */
@@ -59,10 +62,12 @@ export function assignNode(target: Node, value: Node, tracked: boolean): Node {
 export function evaluateNodes(asked: readonly Node[]): Promise<void> {
   const on = currentDevice();
   const assignments = pending;
-  const gradients = [...gradientRoots].filter((node) => !node.ready);
+  const gradients = [...gradientRoots].flatMap(([node, holder]) =>
+    !node.ready && holder.deref()?.grad?.node === node ? [node] : [],
+  );
   const roots = [...new Set([...asked, ...assignments, ...gradients])].filter((node) => !node.ready);
   if (roots.length === 0) {
-    for (const node of asked) checkVersion(node);
+    for (const node of asked) checkVersion(node, node);
     return Promise.resolve();
   }
   const { nodes, key } = collect(roots, assignments.length > 0);
@@ -76,7 +81,12 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
   }
   let entry = cache.get(key);
   if (!entry) {
-    const compiled = compile(nodes, new Set(resultsOf(nodes, roots, assignments.length > 0)), on.traits);
+    const compiled = compile(
+      nodes,
+      new Set(resultsOf(nodes, roots, assignments.length > 0)),
+      on.traits,
+      passes,
+    );
     entry = { compiled, prepared: on.prepare(compiled.plan) };
     cache.set(key, entry);
   }
@@ -130,7 +140,7 @@ function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key
         continue;
       }
       stack.pop();
-      if (node.ready) checkVersion(node);
+      if (node.ready) checkVersion(node, stack[stack.length - 1]?.node ?? node);
       else if (node.inputs.length === 0 && node.operation.kind !== "scalar" && node.operation.kind !== "iota")
         throw lostGraph(node);
       index.set(node, nodes.length);
@@ -149,10 +159,10 @@ function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key
   }
   if (nodes.length > maxPending) {
     throw new Error(
-      `${nodes.length} operations are waiting to be computed (the limit is ${maxPending}); a value that is only added to in a loop must be asked for now and then (await evaluate(x)). The last was recorded at ${siteOf(nodes[nodes.length - 1]!.site)}`,
+      `${nodes.length} operations are waiting to be computed (the limit is ${maxPending}); a value that is only added to in a loop must be asked for now and then (await evaluate(x)). The last variable they read was read at ${siteOf(nodes.findLast((node) => node.site)?.site ?? null)}`,
     );
   }
-  return { nodes, key: key.join(",") };
+  return { nodes, key: `${passes.fuse} ${passes.reuse} ${key.join(",")}` };
 }
 
 function typeCode(dtype: Node["dtype"]): number {
@@ -160,16 +170,16 @@ function typeCode(dtype: Node["dtype"]): number {
 }
 
 /** A value recorded before an assignment and asked for after it no longer exists. */
-function checkVersion(node: Node): void {
+function checkVersion(node: Node, reader: Node): void {
   const storage = node.storage!;
   if (storage.version === node.version) return;
   throw new Error(
-    `a value recorded at ${siteOf(node.site)} reads a variable of shape ${showShape(node.shape)} that was assigned since, at ${storage.assignedAt ? siteOf(storage.assignedAt) : "an unknown line"}; ask for the value before the assignment (or before optimizer.step())`,
+    `a value recorded at ${siteOf(reader.site)} reads a variable of shape ${showShape(node.shape)} that was assigned since, at ${siteOf(storage.assignedAt)}; ask for the value before the assignment (or before optimizer.step())`,
   );
 }
 
 function lostGraph(node: Node): Error {
   return new Error(
-    `the value recorded at ${siteOf(node.site)} was computed and its graph given up when its gradient was taken; add the losses and call backward() once`,
+    `a value of shape ${showShape(node.shape)} was computed and its graph given up when its gradient was taken; add the losses and call backward() once`,
   );
 }

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readdir, readFile, rmdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import { atomicWrite } from "./atomic_write.js";
 
@@ -27,10 +27,10 @@ export class RunDirectory {
    * holds a run or anything else.
    */
   static async create(path: string, config: JsonRecord): Promise<RunDirectory> {
-    let made: string | undefined;
+    let made = false;
     let entries: string[];
     try {
-      made = await mkdir(path, { recursive: true });
+      made = await makeDirectory(path);
       entries = await readdir(path);
     } catch (error) {
       const problem = errorCode(error) === "EEXIST" ? "a file of that name exists" : fileProblem(error);
@@ -50,7 +50,7 @@ export class RunDirectory {
     try {
       await run.writeFile(configFile, `${JSON.stringify(config, null, 2)}\n`);
     } catch (error) {
-      if (made !== undefined) await rmdir(path).catch(() => {});
+      if (made) await rmdir(path).catch(() => {});
       throw error;
     }
     return run;
@@ -127,7 +127,7 @@ export class RunDirectory {
   async readFile(name: string): Promise<Uint8Array> {
     const path = join(this.path, name);
     try {
-      return await readFile(path);
+      return new Uint8Array(await readFile(path));
     } catch (error) {
       throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: is the run complete?`);
     }
@@ -140,6 +140,25 @@ export function nextRunDirectory(base = "runs", name = "run"): string {
     const path = join(base, number === 1 ? name : `${name}-${number}`);
     if (!existsSync(path)) return path;
   }
+}
+
+/**
+ * Makes a directory and those above it, and tells whether it is new. Node's own recursive mkdir never
+ * returns where the system answers "no such directory" for ever, as below /proc.
+ */
+async function makeDirectory(path: string): Promise<boolean> {
+  for (const parentsExist of [false, true]) {
+    try {
+      await mkdir(path);
+      return true;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "EEXIST" && (await stat(path)).isDirectory()) return false;
+      if (code !== "ENOENT" || parentsExist || dirname(path) === path) throw error;
+      await makeDirectory(dirname(path));
+    }
+  }
+  return false;
 }
 
 function parseRecord(text: string): JsonRecord | undefined {

@@ -108,7 +108,7 @@ export function decodeSafetensors(
 
   const tensors = new Map<string, StoredTensor>();
   for (const { tensor, dtype, shape, begin, end } of found) {
-    const view = bytes.subarray(start + begin, start + end);
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset + start + begin, end - begin);
     // A copy only where a typed array could not lie over the view.
     const data = view.byteOffset % byteSizes[dtype] === 0 ? view : new Uint8Array(view);
     tensors.set(tensor, { dtype, shape, data });

@@ -58,8 +58,10 @@ export interface TrainOptions {
   readonly device?: Device;
   /** Stops after the current step. */
   readonly signal?: AbortSignal;
-  /** Five times an epoch. */
+  /** Five times an epoch, and every `progressSeconds`. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Also report progress after so many seconds; reading the figures waits for the device. */
+  readonly progressSeconds?: number;
   /** After each epoch, the network in evaluation order; awaited. */
   readonly onEpoch?: (result: EpochResult) => void | Promise<void>;
 }
@@ -114,6 +116,7 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
     metrics.reset();
     let running: Promise<void> = Promise.resolve();
     let step = 0;
+    let reported = start;
     const order = timed(() => shuffledOrder(trainSet.count, seed, epoch));
     dataSeconds += order.seconds;
     for (const numbers of batches(order.value, batchSize)) {
@@ -129,7 +132,10 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
       running = next;
-      if (reportAt.has(step) || signal?.aborted) {
+      const isDue =
+        performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+      if (reportAt.has(step) || isDue || signal?.aborted) {
+        reported = performance.now();
         const means = await metrics.read();
         await health.throwIfDiverged();
         const examples = Math.min(trainSet.count, step * batchSize);

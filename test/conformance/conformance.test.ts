@@ -34,7 +34,6 @@ function load({ shape, dtype, data }: HostTensor): Tensor {
   return dtype === "f32" ? variable(host, { requiresGrad: true }) : host;
 }
 
-
 for (const [name, device] of await testDevices()) {
   describe(`operations on ${name} agree with PyTorch`, () => {
     test.each(cases.map((one) => [one.name, one] as const))("%s", async (_, one) => {
@@ -46,7 +45,11 @@ for (const [name, device] of await testDevices()) {
       expect(output.dtype).toBe(one.output.dtype);
       const wanted = one.gradients.flatMap((gradient, i) => (gradient ? [i] : []));
       const flows = one.upstream
-        ? gradients(output, wanted.map((i) => inputs[i]!), tensor(one.upstream, one.output.shape))
+        ? gradients(
+            output,
+            wanted.map((i) => inputs[i]!),
+            tensor(one.upstream, one.output.shape),
+          )
         : [];
       await evaluate(output, ...flows.filter((flow) => flow !== null));
       expect(relativeError(await output.data(), one.output.data)).toBeLessThanOrEqual(forwardTolerance(op));
@@ -55,7 +58,9 @@ for (const [name, device] of await testDevices()) {
         const expected = one.gradients[i]!;
         const flow = flows[k];
         const actual = flow ? await flow.data() : new Float32Array(expected.length);
-        expect(relativeError(actual, expected), `gradient of input ${i}`).toBeLessThanOrEqual(gradientTolerance);
+        expect(relativeError(actual, expected), `gradient of input ${i}`).toBeLessThanOrEqual(
+          gradientTolerance,
+        );
       }
     });
   });

@@ -1,4 +1,3 @@
-import type { Tensor } from "../../src/tensor/tensor.js";
 import * as conv from "../../src/ops/conv.js";
 import * as gatherOps from "../../src/ops/gather.js";
 import * as matmulOps from "../../src/ops/matmul.js";
@@ -8,14 +7,21 @@ import * as pool from "../../src/ops/pool.js";
 import * as reduce from "../../src/ops/reduce.js";
 import * as resizeOps from "../../src/ops/resize.js";
 import * as softmaxOps from "../../src/ops/softmax.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 
 /** Attributes as the cases write them. */
 // biome-ignore lint/suspicious/noExplicitAny: attributes are JSON, each operation knows its own
 type Attributes = any;
 type Operation = (inputs: Tensor[], attributes: Attributes) => Tensor;
 
-const unary = (f: (x: Tensor) => Tensor): Operation => ([x]) => f(x!);
-const binary = (f: (a: Tensor, b: Tensor) => Tensor): Operation => ([a, b]) => f(a!, b!);
+const unary =
+  (f: (x: Tensor) => Tensor): Operation =>
+  ([x]) =>
+    f(x!);
+const binary =
+  (f: (a: Tensor, b: Tensor) => Tensor): Operation =>
+  ([a, b]) =>
+    f(a!, b!);
 
 /** Every public operation, called as a case says. */
 export const operations: Record<string, Operation> = {
@@ -84,7 +90,17 @@ export const operations: Record<string, Operation> = {
 };
 
 /** Modules whose exported functions on tensors must all be in the table above (and so have cases). */
-export const operationModules = { conv, gatherOps, matmulOps, movement, pointwise, pool, reduce, resizeOps, softmaxOps };
+export const operationModules = {
+  conv,
+  gatherOps,
+  matmulOps,
+  movement,
+  pointwise,
+  pool,
+  reduce,
+  resizeOps,
+  softmaxOps,
+};
 
 /** Exports that are no operations: helpers of other files, and what shape checks share. */
 export const notOperations = new Set([

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { elementCount } from "../../src/core/shape.js";
 import { philox4x32 } from "../../src/core/scalar.js";
+import { elementCount } from "../../src/core/shape.js";
 import { alexnet } from "../../src/models/alexnet.js";
 import { lenet } from "../../src/models/lenet.js";
 import { Dropout, type Sequential } from "../../src/nn/index.js";
@@ -39,12 +39,15 @@ function fixture(name: string): Trajectory {
 
 /** Parameter k is drawn with draw k: Xavier-uniform weights, zero biases. */
 function loadWeights(net: Sequential, seed: number): void {
-  net.parameters().forEach((parameter, draw) => {
-    if (parameter.shape.length === 1) return parameter.assign(zeros(parameter.shape));
+  for (const [draw, parameter] of net.parameters().entries()) {
+    if (parameter.shape.length === 1) {
+      parameter.assign(zeros(parameter.shape));
+      continue;
+    }
     const { fanIn, fanOut } = fans(parameter.shape);
     const bound = Math.fround(Math.sqrt(6 / (fanIn + fanOut)));
     parameter.assign(mul(sub(mul(rand(parameter.shape, { draw, seed }), 2), 1), bound));
-  });
+  }
 }
 
 function images({ batch, size, seed }: Trajectory): Tensor {
@@ -58,13 +61,18 @@ function forward(net: Sequential, x: Tensor, seed: number, step: number): Tensor
   let dropouts = 0;
   let value = x;
   for (const layer of net) {
-    if (layer instanceof Dropout) value = dropout(value, layer.p, { draw: 2000 + 2 * step + dropouts++, seed });
+    if (layer instanceof Dropout)
+      value = dropout(value, layer.p, { draw: 2000 + 2 * step + dropouts++, seed });
     else value = layer.forward(value);
   }
   return value;
 }
 
-async function follow(net: Sequential, expected: Trajectory, gradientTolerance: { norm: number; entries: number | null }): Promise<void> {
+async function follow(
+  net: Sequential,
+  expected: Trajectory,
+  gradientTolerance: { norm: number; entries: number | null },
+): Promise<void> {
   const { seed } = expected;
   loadWeights(net, seed);
   const optimizer = sgd(net.parameters(), { learningRate: expected.learningRate });
@@ -75,17 +83,30 @@ async function follow(net: Sequential, expected: Trajectory, gradientTolerance: 
     const loss = crossEntropy(logits, tensor(Int32Array.from(expected.labels)));
     backward(loss);
     if (step === 0) {
-      expect(relativeError(await logits.data(), expected.logits), "logits").toBeLessThan(tolerances.trajectoryLoss);
+      expect(relativeError(await logits.data(), expected.logits), "logits").toBeLessThan(
+        tolerances.trajectoryLoss,
+      );
       for (const [k, parameter] of net.parameters().entries()) {
         const want = expected.parameters[k]!;
         const gradient = (await parameter.grad!.data()) as Float32Array;
         const count = elementCount(parameter.shape);
         const samples = want.gradient.length;
-        const norm = Math.hypot(...[...gradient].length < 1e5 ? gradient : [Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))]);
-        expect(Math.abs(norm / want.gradientNorm - 1), `gradient norm of ${names[k]}`).toBeLessThan(gradientTolerance.norm);
+        const norm = Math.hypot(
+          ...([...gradient].length < 1e5
+            ? gradient
+            : [Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))]),
+        );
+        expect(Math.abs(norm / want.gradientNorm - 1), `gradient norm of ${names[k]}`).toBeLessThan(
+          gradientTolerance.norm,
+        );
         if (gradientTolerance.entries === null) continue;
-        const sampled = Float32Array.from({ length: samples }, (_, i) => gradient[Math.floor((i * count) / samples)]!);
-        expect(relativeError(sampled, want.gradient), `gradient of ${names[k]}`).toBeLessThan(gradientTolerance.entries);
+        const sampled = Float32Array.from(
+          { length: samples },
+          (_, i) => gradient[Math.floor((i * count) / samples)]!,
+        );
+        expect(relativeError(sampled, want.gradient), `gradient of ${names[k]}`).toBeLessThan(
+          gradientTolerance.entries,
+        );
       }
     }
     losses.push(await loss.item());
@@ -106,7 +127,11 @@ for (const [name, device] of await testDevices()) {
       useDevice(device);
       const expected = fixture("alexnet_small");
       // Plain loops take a second a step here: the reference follows for two.
-      await follow(smallAlexnet(), name === "reference" ? { ...expected, steps: 2, losses: expected.losses.slice(0, 2) } : expected, exactly);
+      await follow(
+        smallAlexnet(),
+        name === "reference" ? { ...expected, steps: 2, losses: expected.losses.slice(0, 2) } : expected,
+        exactly,
+      );
     });
     test.runIf(name === "cpu")("the full AlexNet: gradient norms of a step", async () => {
       useDevice(device);

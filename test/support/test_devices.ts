@@ -1,5 +1,5 @@
-import { openDevice } from "../../src/devices/open.js";
 import type { Device } from "../../src/devices/device.js";
+import { openDevice } from "../../src/devices/open.js";
 
 /** Devices that every suite runs on. Where CI sets FLYBRICK_REQUIRE_DEVICES, a missing one is a failure. */
 export async function testDevices(): Promise<[string, Device][]> {
@@ -8,7 +8,7 @@ export async function testDevices(): Promise<[string, Device][]> {
     try {
       found.push([name, await openDevice(name, name === "cpu" ? { threads: 2 } : {})]);
     } catch (error) {
-      if (process.env["FLYBRICK_REQUIRE_DEVICES"]) throw error;
+      if (process.env.FLYBRICK_REQUIRE_DEVICES) throw error;
       console.warn(`not tested: ${(error as Error).message}`);
     }
   }

@@ -20,7 +20,39 @@ export const tolerances = {
   fullGradientNorm: 2e-3,
 } as const;
 
-const exact = new Set(["reshape", "flatten", "permute", "transpose", "expand", "unsqueeze", "slice", "flip", "concat", "stack", "pad", "gather", "oneHot", "equal", "less", "lessEqual", "greater", "greaterEqual", "argmax", "floor", "ceil", "sign", "neg", "abs", "cast", "where", "maximum", "minimum", "relu", "max", "min"]);
+const exact = new Set([
+  "reshape",
+  "flatten",
+  "permute",
+  "transpose",
+  "expand",
+  "unsqueeze",
+  "slice",
+  "flip",
+  "concat",
+  "stack",
+  "pad",
+  "gather",
+  "oneHot",
+  "equal",
+  "less",
+  "lessEqual",
+  "greater",
+  "greaterEqual",
+  "argmax",
+  "floor",
+  "ceil",
+  "sign",
+  "neg",
+  "abs",
+  "cast",
+  "where",
+  "maximum",
+  "minimum",
+  "relu",
+  "max",
+  "min",
+]);
 const simple = new Set(["add", "sub", "mul", "div", "square", "sqrt", "clamp", "leakyRelu", "reciprocal"]);
 
 export function forwardTolerance(op: string): number {

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { duration, openProgress, type ProgressView } from "../../src/train/progress.js";
 
-const escape = "\u001b";
+const escapeCode = "\u001b";
 const state = { loss: 2.3, accuracy: 0.1, imagesPerSecond: 1234.5 };
 
 /** Runs an epoch against a stream and returns what was written. */
@@ -37,7 +37,7 @@ describe("progress", () => {
   it("is a line every tenth of an epoch where the output is piped", () => {
     const lines = written(47, false, {}).split("\n");
     expect(lines.filter((line) => line.includes("step"))).toHaveLength(10);
-    expect(lines.join("\n")).not.toContain(escape);
+    expect(lines.join("\n")).not.toContain(escapeCode);
     expect(`${lines.at(-2)}\n`).toBe(summary);
     expect(lines).toContain("epoch  1/10  step 47/47  loss 2.300  acc 0.100  1,235 images/s");
   });
@@ -47,21 +47,21 @@ describe("progress", () => {
   });
 
   it("is plain on a terminal that cannot redraw", () => {
-    expect(written(20, true, { TERM: "dumb" })).not.toContain(escape);
+    expect(written(20, true, { TERM: "dumb" })).not.toContain(escapeCode);
   });
 
   it("is a bar on a terminal, which gives way to notes and the summary", () => {
     const text = written(47, true, { TERM: "xterm" });
-    expect(text).toContain(`${escape}[36m`);
+    expect(text).toContain(`${escapeCode}[36m`);
     expect(text).toContain("47/47");
     expect(text).toContain("A note.\n");
     expect(text.endsWith(summary)).toBe(true);
-    expect(text.lastIndexOf(`${escape}[?25h`)).toBeGreaterThan(text.lastIndexOf(`${escape}[?25l`));
+    expect(text.lastIndexOf(`${escapeCode}[?25h`)).toBeGreaterThan(text.lastIndexOf(`${escapeCode}[?25l`));
   });
 
   it("has no colours if none are wanted", () => {
-    expect(written(47, true, { NO_COLOR: "1" })).not.toContain(`${escape}[36m`);
-    expect(written(47, true, { NO_COLOR: "" })).toContain(`${escape}[36m`);
+    expect(written(47, true, { NO_COLOR: "1" })).not.toContain(`${escapeCode}[36m`);
+    expect(written(47, true, { NO_COLOR: "" })).toContain(`${escapeCode}[36m`);
   });
 });
 

@@ -105,6 +105,13 @@ describe("RunDirectory", () => {
     await chmod(base, 0o755);
   });
 
+  it.runIf(process.platform === "linux")("says when no directory can be made, even below /proc", () =>
+    refuses(
+      RunDirectory.create("/proc/flybrick/run", config),
+      "/proc/flybrick/run cannot be made a run directory",
+    ),
+  );
+
   it("opens only runs", async () => {
     await refuses(RunDirectory.open(base), `${base} is not a run, because its config.json cannot be read`);
     await writeFile(join(base, "config.json"), "[1");

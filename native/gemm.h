@@ -1,0 +1,69 @@
+// The packed matrix product that matmul and the convolutions share: C[m, n] = A[m, k] B[k, n], tile by tile.
+#pragma once
+#include <functional>
+
+#include "step.h"
+
+namespace flybrick {
+
+// Windows of an NHWC image read as matrix rows: the row of output pixel (n, y, x) holds taps (ky, kx, channel).
+// Tap (ky, kx) reads image position (y * stepY - padY + ky * dilationY) / upY; outside, or not a multiple: zero.
+struct Image {
+  int height, width, channels;
+  int64_t strideN, strideY, strideX;  // of the data; channels are adjacent
+  int rows, columns;                  // output pixels of one image
+  int kernelY, kernelX, stepY, stepX, padY, padX, dilationY, dilationX, upY, upX;
+};
+
+// A matrix as the packers read it: rows ("outer") of adjacent floats ("inner"), `stride` apart or cut from `image`.
+struct Operand {
+  const float* data;
+  int64_t stride;
+  bool outerIsK;       // is the summed index the outer one?
+  const Image* image;  // null: a plain matrix
+};
+
+// What differs between instruction sets. Blocks hold at most kBlockK of k.
+constexpr int kBlockK = 256;
+struct InstructionSet {
+  const char* name;
+  int lanes;
+  int panelRows;  // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
+  void (*packA)(const Operand& a, int64_t row, int rows, int64_t k, int depth, float* to, float* temporary);
+  void (*packB)(const Operand& b, int64_t column, int columns, int64_t k, int depth, float* to, float* temporary);
+  // c += or = a b over one block; c is written up to a whole vector past `columns`.
+  void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
+                   int64_t ld, bool add);
+};
+const InstructionSet& instructionSet();
+bool useInstructionSet(const char* name);  // "avx512", "avx2", "portable"; false where the machine has it not
+
+// The cut of `batches` products into tasks: by shapes alone, so that results do not depend on threads.
+struct Tiling {
+  int64_t batches, m, n, k;
+  int64_t tilesM, tilesN, splits;  // splits: chunks of k, summed later in order
+  int64_t ld;                      // row length of a partial result: n, padded to whole vectors
+  int64_t partials() const { return batches * splits * m * ld; }
+};
+Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit);
+
+struct Offsets {
+  int64_t a, b;
+};
+using BatchOffsets = std::function<Offsets(int64_t batch)>;
+// Receives a finished tile while it is in the cache.
+using Sink = std::function<void(int thread, int64_t batch, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                                const float* c, int64_t ld)>;
+
+// Without `partials`, every tile goes to the sink (tiling.splits must be 1). With it, tiles are left in
+// partials[batch][split][m][ld] for the caller to sum.
+void gemm(Pool& pool, const Tiling& tiling, const Operand& a, const Operand& b, const BatchOffsets& offsets,
+          float* partials, const Sink& sink);
+
+// to[i] = sum over splits of from[split * plane + i], in order.
+void sumSplits(const float* from, int64_t splits, int64_t plane, int64_t count, float* to);
+
+// Dense copy of a rank-4 view, last axis adjacent.
+void reorder(Pool& pool, const float* from, const int64_t shape[4], const int64_t strides[4], float* to);
+
+}  // namespace flybrick

@@ -1,0 +1,144 @@
+#include <condition_variable>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include <sched.h>
+
+#include "memory.h"
+#include "step.h"
+
+namespace flybrick {
+namespace {
+
+// About 30 us: kernels of one plan follow each other faster, and Node's own thread gets the core back soon after.
+constexpr int kSpins = 1500;
+
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+struct Scratch {
+  float* memory = nullptr;
+  size_t floats = 0;
+
+  float* get(size_t wanted) {
+    if (wanted <= floats) return memory;
+    release(memory, floats * sizeof(float));
+    floats = wanted + wanted / 8;
+    memory = static_cast<float*>(allocate(floats * sizeof(float)));
+    if (!memory) std::abort();
+    return memory;
+  }
+  ~Scratch() { release(memory, floats * sizeof(float)); }
+};
+
+}  // namespace
+
+struct Pool::State {
+  // A job's number times 65536, plus kOpen while it may be joined, plus the workers inside it.
+  static constexpr uint64_t kOpen = 32768, kInside = 32767, kJob = 65536;
+  alignas(64) std::atomic<uint64_t> gate{0};
+  alignas(64) std::atomic<int64_t> next{0};
+  int64_t tasks = 0;
+  const std::function<void(int64_t, int)>* body = nullptr;
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::atomic<int> sleepers{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+  Scratch shared;
+  std::vector<Scratch> local;
+
+  void work(int thread) {
+    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) (*body)(task, thread);
+  }
+
+  bool join(uint64_t seen) {
+    while (seen & kOpen) {
+      if (gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return true;
+    }
+    return false;
+  }
+
+  void live(int thread) {
+    uint64_t done = 0;
+    while (true) {
+      uint64_t seen = gate.load(std::memory_order_acquire);
+      for (int spin = 0; spin < kSpins && !((seen & kOpen) && seen / kJob != done); spin++) {
+        relax();
+        seen = gate.load(std::memory_order_acquire);
+      }
+      if (stop) return;
+      if ((seen & kOpen) && seen / kJob != done) {
+        done = seen / kJob;
+        // The gate's job cannot change while a worker is inside, so what it joined is what it saw or newer.
+        if (join(seen)) {
+          done = gate.load(std::memory_order_relaxed) / kJob;
+          work(thread);
+          gate.fetch_sub(1, std::memory_order_release);
+        }
+        continue;
+      }
+      std::unique_lock<std::mutex> lock(mutex);
+      sleepers++;
+      wake.wait(lock, [&] {
+        uint64_t now = gate.load();
+        return stop || ((now & kOpen) && now / kJob != done);
+      });
+      sleepers--;
+    }
+  }
+};
+
+Pool::Pool(int threads) : state_(new State) {
+  state_->local.resize(threads);
+  for (int i = 1; i < threads; i++) state_->workers.emplace_back([this, i] { state_->live(i); });
+}
+
+Pool::~Pool() {
+  {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->wake.notify_all();
+  for (std::thread& worker : state_->workers) worker.join();
+  delete state_;
+}
+
+int Pool::threads() const { return static_cast<int>(state_->local.size()); }
+
+void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body) {
+  State& s = *state_;
+  if (tasks <= 1 || s.workers.empty()) {
+    for (int64_t task = 0; task < tasks; task++) body(task, 0);
+    return;
+  }
+  s.tasks = tasks;
+  s.body = &body;
+  s.next.store(0, std::memory_order_relaxed);
+  uint64_t job = (s.gate.load(std::memory_order_relaxed) / State::kJob + 1) * State::kJob;
+  s.gate.store(job + State::kOpen);
+  if (s.sleepers.load() > 0) {
+    std::lock_guard<std::mutex> lock(s.mutex);
+    s.wake.notify_all();
+  }
+  s.work(0);
+  s.gate.fetch_and(~State::kOpen, std::memory_order_acq_rel);
+  for (int spin = 0; s.gate.load(std::memory_order_acquire) & State::kInside; spin++) {
+    if (spin < 20000) relax();
+    else sched_yield();
+  }
+}
+
+float* Pool::shared(size_t floats) { return state_->shared.get(floats); }
+float* Pool::local(int thread, size_t floats) { return state_->local[thread].get(floats); }
+
+}  // namespace flybrick

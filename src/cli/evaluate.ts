@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { findModel, type ModelName } from "../models/index.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { evaluate } from "../train/evaluate.js";
+import { RunDirectory } from "../train/run_directory.js";
+import { loadWeights } from "../train/weights.js";
+import { deviceOf, wholeNumber } from "./options.js";
+import { printJson } from "./reporters.js";
+import { buildModel, loadData, type RunConfig } from "./training_run.js";
+
+interface EvaluateFlags {
+  dataDir?: string;
+  sample?: true;
+  threads?: number;
+  device: string;
+  json?: true;
+}
+
+export function addEvaluate(program: Command): void {
+  program
+    .command("evaluate")
+    .description("loss and accuracy of a run's weights on the test set")
+    .argument("<run>", "run directory, such as runs/alexnet")
+    .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
+    .option("--sample", "take the shipped sample's test images")
+    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
+    )
+    .option("--json", "print one JSON object and nothing else")
+    .action(async (path: string, flags: EvaluateFlags) => {
+      const run = await RunDirectory.open(path);
+      const saved = run.config as unknown as RunConfig;
+      findModel(saved.model);
+      useDevice(await deviceOf(flags.device, flags.threads));
+      const dataDir = flags.dataDir ?? saved.dataDir;
+      const config: Pick<RunConfig, "model" | "data" | "dataDir" | "sample" | "resize"> = {
+        model: saved.model as ModelName,
+        data: saved.data,
+        sample: flags.sample ?? saved.sample,
+        resize: saved.resize,
+        ...(dataDir === undefined ? {} : { dataDir }),
+      };
+      const net = buildModel(config);
+      await loadWeights(net, join(path, "model.safetensors"));
+      const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
+      const { loss, accuracy, examplesPerSecond } = await evaluate(net, data.testSet);
+      if (flags.json)
+        printJson({
+          run: path,
+          model: saved.model,
+          examples: data.testSet.count,
+          loss,
+          accuracy,
+          examplesPerSecond,
+        });
+      else {
+        console.log(`${saved.model} from ${path} on ${data.testSet.count} test images ${data.source}`);
+        console.log(
+          `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${examplesPerSecond.toFixed(0)} examples/s`,
+        );
+      }
+    });
+}

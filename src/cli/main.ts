@@ -1,0 +1,48 @@
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { UserError } from "../core/errors.js";
+import { addDevices } from "./devices.js";
+import { addEvaluate } from "./evaluate.js";
+import { addNotebook } from "./notebook.js";
+import { printJson } from "./reporters.js";
+import { addSummary } from "./summary.js";
+import { addTrain } from "./train.js";
+
+function buildProgram(): Command {
+  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+  const program = new Command("flybrick")
+    .description("Trains deep networks in TypeScript, on a fast native CPU backend.")
+    .version(version)
+    .showHelpAfterError("(add --help for all options)")
+    .exitOverride();
+  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addNotebook]) add(program);
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError("(add --help for all options)");
+  return program;
+}
+
+/** Runs a command line; sets the exit code, prints mistakes as one sentence. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(args, { from: "user" });
+  } catch (error) {
+    process.exitCode = report(error as Error, args.includes("--json"));
+  }
+}
+
+function report(error: Error, isJson: boolean): number {
+  // Help and version end by an error too, with exit code 0; others were printed by the parser.
+  if (error instanceof CommanderError && !isJson) return error.exitCode;
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (isJson) printJson({ event: "error", message: error.message });
+  else process.stderr.write(`flybrick: ${error.message}\n`);
+  const isExpected =
+    error instanceof UserError ||
+    error instanceof RangeError ||
+    error instanceof TypeError ||
+    error instanceof CommanderError;
+  if (process.env.FLYBRICK_DEBUG) process.stderr.write(`${error.stack}\n`);
+  else if (!isExpected)
+    process.stderr.write("This may be a fault of Flybrick; FLYBRICK_DEBUG=1 shows where it arose.\n");
+  return 1;
+}

@@ -1,0 +1,42 @@
+import { openProgress } from "../train/progress.js";
+import type { EpochResult, Progress } from "../train/train.js";
+import type { RunReporter } from "./training_run.js";
+
+/** One JSON object a line on standard output; remarks go to standard error. */
+export function jsonReporter(): RunReporter {
+  return {
+    progress: ({ epoch, step, steps, loss, accuracy, examplesPerSecond }) =>
+      printJson({ event: "progress", epoch, step, steps, loss, accuracy, examplesPerSecond }),
+    epoch: (result) => printJson({ event: "epoch", ...result }),
+    note: (text) => process.stderr.write(`${text}\n`),
+  };
+}
+
+export function printJson(record: object): void {
+  process.stdout.write(`${JSON.stringify(record)}\n`);
+}
+
+/** A bar on a terminal, plain lines elsewhere. */
+export function terminalReporter(
+  epochs: number,
+  onFirst?: (progress: Progress) => string | undefined,
+): RunReporter & { stop(): void } {
+  const view = openProgress({ epochs });
+  let current = 0;
+  let isFirst = true;
+  return {
+    progress(progress) {
+      const { epoch, step, steps, loss, accuracy, examplesPerSecond } = progress;
+      if (epoch !== current) view.start(epoch, steps);
+      current = epoch;
+      view.update(step, { loss, accuracy, imagesPerSecond: examplesPerSecond });
+      if (!isFirst) return;
+      isFirst = false;
+      const remark = onFirst?.(progress);
+      if (remark) view.note(remark);
+    },
+    epoch: (result: EpochResult) => view.epoch(result),
+    note: (text) => view.note(text),
+    stop: () => view.stop(),
+  };
+}

@@ -1,0 +1,88 @@
+import { type Command, Option } from "commander";
+import { findModel, type ModelName, modelNames } from "../models/index.js";
+import { nextRunDirectory } from "../train/run_directory.js";
+import { deviceOf, numberFrom, optimizerNames, wholeNumber } from "./options.js";
+import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
+import { continueHint, loadData, type RunConfig, runTraining } from "./training_run.js";
+
+interface TrainFlags {
+  data: "fashion-mnist" | "mnist";
+  dataDir?: string;
+  sample?: true;
+  resize?: number;
+  batchSize: number;
+  epochs: number;
+  optimizer: string;
+  learningRate: number;
+  momentum: number;
+  weightDecay: number;
+  seed: number;
+  weights?: string;
+  threads?: number;
+  device: string;
+  out?: string;
+  json?: true;
+}
+
+export function addTrain(program: Command): void {
+  program
+    .command("train")
+    .description("train a model and keep its weights, metrics and curves in a run directory")
+    .argument("<model>", `one of ${modelNames.join(", ")}`)
+    .addOption(
+      new Option("--data <name>", "data set").choices(["fashion-mnist", "mnist"]).default("fashion-mnist"),
+    )
+    .option("--data-dir <dir>", "folder that holds the four IDX files")
+    .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick")
+    .option("--resize <pixels>", "height and width of the input (default: the model's)", wholeNumber(1))
+    .option("--batch-size <n>", "examples a step", wholeNumber(1), 128)
+    .option("--epochs <n>", "passes over the training set", wholeNumber(1), 10)
+    .addOption(new Option("--optimizer <name>", "how weights change").choices(optimizerNames).default("sgd"))
+    .option("--learning-rate <x>", "size of a step", numberFrom(0, false), 0.01)
+    .option("--momentum <x>", "share of the last step that is kept (sgd)", numberFrom(0), 0)
+    .option("--weight-decay <x>", "L2 penalty", numberFrom(0), 0)
+    .option("--seed <n>", "decides weights, dropout and the order of the data", wholeNumber(0), 0)
+    .option("--weights <file>", "start from these weights (safetensors) instead of random ones")
+    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
+    )
+    .option("--out <dir>", "run directory (default: runs/<model>)")
+    .option("--json", "print one JSON object a line and nothing else")
+    .action(async (model: string, flags: TrainFlags) => {
+      const entry = findModel(model);
+      const { dataDir, sample, resize, weights, threads, device, out, json, ...rest } = flags;
+      const config: RunConfig = {
+        ...rest,
+        model: model as ModelName,
+        sample: sample ?? false,
+        resize: resize ?? entry.size,
+        ...(dataDir === undefined ? {} : { dataDir }),
+        ...(weights === undefined ? {} : { weights }),
+      };
+      const opened = await deviceOf(device, threads);
+      const path = out ?? nextRunDirectory("runs", model);
+      const view = json ? jsonReporter() : terminalReporter(config.epochs);
+      const data = await loadData(config, view.note);
+      view.note(`${model} on ${data.source}`);
+      view.note(`device: ${opened.name}, ${opened.description}`);
+      try {
+        const outcome = await runTraining(
+          config,
+          data,
+          opened,
+          path,
+          view,
+          json ? {} : { progressSeconds: 1 },
+        );
+        if (json) printJson({ event: "done", run: path, stopped: outcome.stopped });
+        else if (outcome.stopped)
+          view.note(
+            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path)}`,
+          );
+        else view.note(`Done: ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
+      } finally {
+        if ("stop" in view) (view as { stop(): void }).stop();
+      }
+    });
+}

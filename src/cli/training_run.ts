@@ -1,0 +1,165 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { batchCount, Dataset } from "../data/dataset.js";
+import { loadImageSet } from "../data/fashion_mnist.js";
+import type { Device } from "../devices/device.js";
+import { findModel, type ModelName } from "../models/index.js";
+import type { Sequential } from "../nn/index.js";
+import { manualSeed } from "../ops/random.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { RunDirectory } from "../train/run_directory.js";
+import { DivergedError, type EpochResult, type Progress, train } from "../train/train.js";
+import { encodeWeights, loadWeights } from "../train/weights.js";
+import { curvesSvg } from "../views/curves.js";
+import { type OptimizerChoice, optimizerOf } from "./options.js";
+
+/** All that decides a run; what `config.json` holds. */
+export interface RunConfig extends OptimizerChoice {
+  readonly model: ModelName;
+  readonly data: "fashion-mnist" | "mnist";
+  readonly dataDir?: string;
+  readonly sample: boolean;
+  /** Height and width of the input. */
+  readonly resize: number;
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly seed: number;
+  /** A safetensors file to start from. */
+  readonly weights?: string;
+}
+
+/** Where a run's events go: a terminal, or lines of JSON. */
+export interface RunReporter {
+  progress(progress: Progress): void;
+  epoch(result: EpochResult): void;
+  note(text: string): void;
+}
+
+export interface RunOutcome {
+  readonly epochs: readonly EpochResult[];
+  readonly stopped: boolean;
+  readonly steps: number;
+}
+
+export interface LoadedData {
+  readonly trainSet: Dataset;
+  readonly testSet: Dataset;
+  readonly source: string;
+  readonly isSample: boolean;
+}
+
+export async function loadData(
+  config: Pick<RunConfig, "data" | "dataDir" | "sample" | "resize">,
+  note: (text: string) => void,
+): Promise<LoadedData> {
+  let announced = "";
+  const set = await loadImageSet({
+    name: config.data,
+    directory: config.dataDir,
+    sample: config.sample,
+    onProgress: ({ file }) => {
+      if (file !== announced) note(`downloading ${file}`);
+      announced = file;
+    },
+  });
+  return {
+    trainSet: new Dataset(set.train, set.classNames, config.resize),
+    testSet: new Dataset(set.test, set.classNames, config.resize),
+    source: set.source,
+    isSample: set.isSample,
+  };
+}
+
+/** The network of a configuration. Throws a RangeError that names the layer where the input size does not fit. */
+export function buildModel({ model, resize }: Pick<RunConfig, "model" | "resize">): Sequential {
+  return findModel(model).build([1, resize, resize]);
+}
+
+/**
+ * Trains as configured into a run directory: metrics and curves after each epoch, weights at the end, on Ctrl-C,
+ * and after each epoch, so that a loss that is no number leaves the last good ones.
+ */
+export async function runTraining(
+  config: RunConfig,
+  data: LoadedData,
+  device: Device,
+  path: string,
+  report: RunReporter,
+  options: { progressSeconds?: number } = {},
+): Promise<RunOutcome> {
+  useDevice(device);
+  manualSeed(config.seed);
+  const net = buildModel(config);
+  const optimizer = optimizerOf(config);
+  batchCount(data.trainSet.count, config.batchSize);
+  if (config.weights !== undefined) await loadWeights(net, config.weights);
+  const run = await RunDirectory.create(path, {
+    ...config,
+    dataSource: data.source,
+    isSample: data.isSample,
+    ...environment(device),
+  });
+  const save = async (): Promise<void> => run.writeFile("model.safetensors", await encodeWeights(net));
+
+  const interrupt = new AbortController();
+  const onSignal = (): void => {
+    if (interrupt.signal.aborted) process.exit(130);
+    report.note("Stopping after this step; press Ctrl-C again to stop at once without saving.");
+    interrupt.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  const epochs: EpochResult[] = [];
+  try {
+    const result = await train(net, {
+      trainSet: data.trainSet,
+      testSet: data.testSet,
+      optimizer,
+      batchSize: config.batchSize,
+      epochs: config.epochs,
+      seed: config.seed,
+      signal: interrupt.signal,
+      ...(config.weights === undefined ? {} : { initializer: null }),
+      ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
+      onProgress: (progress) => report.progress(progress),
+      onEpoch: async (epoch) => {
+        epochs.push(epoch);
+        await run.appendMetrics({ ...epoch });
+        await run.writeFile("curves.svg", curves(config, data, epochs));
+        await save();
+        report.epoch(epoch);
+      },
+    });
+    if (result.stopped) await save();
+    return result;
+  } catch (error) {
+    // Updates stop on the device before the bad step, so what lies there are the last good weights.
+    if (error instanceof DivergedError) await save();
+    throw error;
+  } finally {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  }
+}
+
+function curves(config: RunConfig, data: LoadedData, epochs: readonly EpochResult[]): string {
+  const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
+  const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
+  return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate });
+}
+
+/** How to go on with a stopped run. */
+export function continueHint(config: RunConfig, path: string): string {
+  return `Go on from these weights with: flybrick train ${config.model} --weights ${join(path, "model.safetensors")}`;
+}
+
+function environment(device: Device): Record<string, unknown> {
+  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+  return {
+    device: device.name,
+    deviceDescription: device.description,
+    flybrick: version,
+    node: process.version,
+    startedAt: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,738 @@
+import { describe, expect, it } from "vitest";
+import { type DType, type HostArray, hostArray } from "../../src/core/dtype.js";
+import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
+import type { Kernel } from "../../src/core/kernel.js";
+import { type Operand, type Plan, type Step, showPlan, type ValueOperand } from "../../src/core/plan.js";
+import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
+import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js";
+import { openCpu } from "../../src/devices/cpu/cpu.js";
+import type { Device } from "../../src/devices/device.js";
+import { openReference } from "../../src/devices/reference/reference.js";
+
+interface Tensor {
+  readonly data: HostArray;
+  readonly dtype: DType;
+}
+
+const reference = openReference();
+const sets: string[] = [];
+for (const isa of ["avx512", "avx2", "portable"]) {
+  const device = await openCpu({ isa }).catch(() => null);
+  if (device) sets.push(isa);
+}
+
+/** A plan over whole buffers: value i is binding i + 1. */
+function planOf(tensors: readonly Tensor[], steps: readonly Step[], scalars: Plan["scalars"] = []): Plan {
+  const body = {
+    steps,
+    values: tensors.map(({ data, dtype }, i) => ({
+      dtype,
+      buffer: i + 1,
+      byteOffset: 0,
+      elements: data.length,
+    })),
+    arenaBytes: 0,
+    bindings: tensors.length,
+    scalars,
+  };
+  return { ...body, toString: () => showPlan(body) };
+}
+
+async function runOn(
+  device: Device,
+  plan: Plan,
+  tensors: readonly Tensor[],
+  scalars: readonly number[] = [],
+): Promise<HostArray[]> {
+  const bindings = tensors.map(({ data }) => {
+    const buffer = device.allocate(data.byteLength);
+    device.write(buffer, 0, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    return { buffer, byteOffset: 0 };
+  });
+  const prepared = device.prepare(plan);
+  await device.run(prepared, bindings, scalars);
+  const out: HostArray[] = [];
+  for (const [i, { buffer }] of bindings.entries()) {
+    out.push(hostArray(tensors[i]!.dtype, await device.read(buffer, 0, buffer.byteLength)));
+    device.free(buffer);
+  }
+  return out;
+}
+
+function close(
+  actual: HostArray,
+  expected: HostArray,
+  relative: number,
+  absolute: number,
+  what: string,
+): void {
+  expect(actual.length).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    const a = actual[i]!;
+    const e = expected[i]!;
+    if (Object.is(a, e) || a === e) continue;
+    if (!(Math.abs(a - e) <= relative * Math.abs(e) + absolute))
+      expect.fail(`${what}[${i}]: ${a}, expected ${e}`);
+  }
+}
+
+/** Runs on every instruction set and compares all bindings with the reference device. */
+async function check(
+  tensors: readonly Tensor[],
+  steps: readonly Step[],
+  options: {
+    scalars?: readonly number[];
+    types?: Plan["scalars"];
+    relative?: number;
+    absolute?: number;
+    what?: string;
+  } = {},
+): Promise<void> {
+  const { scalars = [], types = [], relative = 2e-6, absolute = 1e-6, what = "" } = options;
+  const plan = planOf(tensors, steps, types);
+  const expected = await runOn(reference, plan, tensors, scalars);
+  for (const isa of sets) {
+    const one = await runOn(await openCpu({ isa, threads: 1 }), plan, tensors, scalars);
+    const two = await runOn(await openCpu({ isa, threads: 2 }), plan, tensors, scalars);
+    expected.forEach((e, i) => {
+      close(one[i]!, e, relative, absolute, `${what} ${isa} value ${i}`);
+      expect(
+        bytesOf(two[i]!).equals(bytesOf(one[i]!)),
+        `${what} ${isa}: thread count changes value ${i}`,
+      ).toBe(true);
+    });
+  }
+}
+
+function bytesOf(a: HostArray): Buffer {
+  return Buffer.from(a.buffer, a.byteOffset, a.byteLength);
+}
+
+let seed = 1;
+function random(): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return seed / 2 ** 32;
+}
+
+function floats(count: number): Tensor {
+  return { dtype: "f32", data: Float32Array.from({ length: count }, () => random() * 4 - 2) };
+}
+function ints(count: number, below: number): Tensor {
+  return { dtype: "i32", data: Int32Array.from({ length: count }, () => Math.floor(random() * below)) };
+}
+function bytes(count: number, below = 256): Tensor {
+  return { dtype: "u8", data: Uint8Array.from({ length: count }, () => Math.floor(random() * below)) };
+}
+
+function at(
+  value: number,
+  dtype: DType,
+  shape: Shape,
+  strides: readonly number[] = denseStrides(shape),
+  offset = 0,
+): ValueOperand {
+  return { kind: "value", value, dtype, shape, strides, offset };
+}
+
+function step(
+  kernel: Kernel,
+  shape: Shape,
+  inputs: readonly Operand[],
+  outputs: Step["outputs"],
+  extras: readonly Operand[] = [],
+  pre: Expr | null = null,
+): Step {
+  return { kernel, shape, inputs, pre, extras, outputs };
+}
+
+const pointwise: Kernel = { kind: "pointwise" };
+const x = (index: number): Expr => input(index, "f32");
+const nhwc = ([, c, h, w]: Shape): number[] => [c! * h! * w!, 1, w! * c!, c!];
+
+const nastyFloats = [
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  -0.5,
+  1.5,
+  2.5,
+  -2.5,
+  3,
+  1e-3,
+  -1e-3,
+  1e-10,
+  1e-38,
+  1e-42,
+  -1e-42,
+  1.4e-45,
+  0.7,
+  -0.7,
+  10,
+  -10,
+  20.5,
+  -20.5,
+  88,
+  88.8,
+  89,
+  -87.4,
+  -100,
+  -103.9,
+  -104,
+  128,
+  1e4,
+  -1e4,
+  1e6,
+  8388607.5,
+  8388609,
+  16777217,
+  2147483520,
+  2147483648,
+  -2147483648,
+  3e9,
+  -3e9,
+  1e20,
+  1e38,
+  -1e38,
+  3.4028234e38,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  Number.NaN,
+  Math.PI,
+  Math.PI / 2,
+  -3 * Math.PI,
+  0.625,
+  0.6249,
+  9.01,
+  33.3,
+  -55.5,
+];
+const nastyInts = [
+  0,
+  1,
+  -1,
+  2,
+  3,
+  31,
+  30,
+  7,
+  -7,
+  255,
+  65536,
+  1 << 30,
+  2147483647,
+  -2147483648,
+  123456789,
+  -987654321,
+];
+
+/** Every combination of nasty values, one column per argument. */
+function columns(types: readonly ScalarType[], name: string): Tensor[] {
+  const lists = types.map((type, i) => {
+    if (type === "bool") return [0, 1];
+    if (type === "f32") return nastyFloats;
+    // A shift by more than 31 is a row of its own in the table's value; the vectors agree up to 31.
+    if (name === "shiftRight" && i === 1) return [0, 1, 2, 7, 8, 24, 31];
+    return nastyInts;
+  });
+  const count = name === "philox" ? 4096 : lists.reduce((n, list) => n * list.length, 1);
+  const out = types.map((type) => (type === "f32" ? new Float32Array(count) : new Int32Array(count)));
+  for (let i = 0; i < count; i++) {
+    let rest = name === "philox" ? Math.floor(random() * 65536) : i;
+    lists.forEach((list, k) => {
+      out[k]![i] = list[rest % list.length]!;
+      rest = Math.floor(rest / list.length);
+    });
+  }
+  return out.map((data) => ({ data, dtype: data instanceof Float32Array ? "f32" : "i32" }));
+}
+
+function typed(index: number, type: ScalarType): Expr {
+  if (type === "u32") return call("u32FromI32", input(index, "i32"));
+  if (type === "bool") return call("ne", input(index, "i32"), constant(0, "i32"));
+  return input(index, type);
+}
+
+describe("scalar table", () => {
+  for (const [name, row] of Object.entries<Row>(rows)) {
+    const types: ScalarType[] = row.args.includes("T") ? ["f32", "i32", "u32"] : ["f32"];
+    for (const type of types) {
+      it(`${name}${row.args.includes("T") ? ` ${type}` : ""}`, async () => {
+        const args = row.args.map((arg) => (arg === "T" ? type : arg));
+        const inputs = columns(args, name);
+        const result = row.result === "T" ? type : row.result;
+        const count = inputs[0]!.data.length;
+        const out: Tensor =
+          result === "f32"
+            ? { dtype: "f32", data: new Float32Array(count) }
+            : { dtype: "i32", data: new Int32Array(count) };
+        const expr = call(name, ...args.map((arg, i) => typed(i, arg)));
+        const stored =
+          result === "u32" ? call("i32FromU32", expr) : result === "bool" ? call("i32FromBool", expr) : expr;
+        const extras = inputs.map((one, i) => at(i, one.dtype, [count]));
+        const target = at(inputs.length, out.dtype, [count]);
+        await check([...inputs, out], [step(pointwise, [count], [], [{ target, expr: stored }], extras)], {
+          relative: 1e-6,
+          // The smallest denormals have a bit or two of precision.
+          absolute: 3e-45,
+          what: name,
+        });
+      });
+    }
+  }
+});
+
+describe("operands", () => {
+  it("dense, broadcast, strided, reversed, byte, scalar and index operands together", async () => {
+    const shape = [37, 21, 13];
+    const count = elementCount(shape);
+    const tensors = [
+      floats(count),
+      floats(13),
+      floats(37),
+      floats(2 * count),
+      bytes(count),
+      floats(1),
+      floats(count),
+    ];
+    const extras: Operand[] = [
+      at(0, "f32", shape),
+      at(1, "f32", shape, [0, 0, 1]),
+      at(2, "f32", shape, [1, 0, 0]),
+      at(3, "f32", shape, [2, 74, 74 * 21]),
+      at(0, "f32", shape, [-273, 13, 1], 273 * 36),
+      at(4, "u8", shape),
+      at(5, "f32", shape, [0, 0, 0]),
+      { kind: "scalar", slot: 0, type: "f32", shape },
+      { kind: "iota", shape, strides: [273, 13, 1], offset: 5 },
+    ];
+    let expr = x(0);
+    for (let i = 1; i < 5; i++) expr = call(i % 2 ? "mul" : "add", expr, x(i));
+    expr = call("add", expr, call("f32FromI32", input(5, "i32")));
+    expr = call("add", call("mul", expr, x(6)), x(7));
+    expr = call("add", expr, call("f32FromI32", call("i32FromU32", input(8, "u32"))));
+    await check(tensors, [step(pointwise, shape, [], [{ target: at(6, "f32", shape), expr }], extras)], {
+      scalars: [0.3],
+      types: ["f32"],
+    });
+  });
+
+  it("layouts: [N, C, H, W] to [N, H, W, C] and back, with a bias by channel", async () => {
+    const shape = [3, 10, 9, 7];
+    const count = elementCount(shape);
+    const tensors = [floats(count), floats(10), floats(count), floats(count)];
+    const expr = call("relu", call("add", x(0), x(1)));
+    const bias = at(1, "f32", shape, [0, 1, 0, 0]);
+    await check(tensors, [
+      step(
+        pointwise,
+        shape,
+        [],
+        [{ target: at(2, "f32", shape, nhwc(shape)), expr }],
+        [at(0, "f32", shape), bias],
+      ),
+      step(
+        pointwise,
+        shape,
+        [],
+        [{ target: at(3, "f32", shape), expr }],
+        [at(2, "f32", shape, nhwc(shape)), bias],
+      ),
+    ]);
+  });
+
+  for (const count of [1, 5, 16, 511, 512, 513, 40_003]) {
+    it(`in place and several outputs, ${count} elements`, async () => {
+      const tensors = [floats(count), floats(count), bytes(count), ints(count, 9)];
+      const p = at(0, "f32", [count]);
+      const g = at(1, "f32", [count]);
+      const positive = call("gt", x(0), x(1));
+      // Swaps: each output is the other's operand.
+      await check(
+        tensors,
+        [
+          step(
+            pointwise,
+            [count],
+            [],
+            [
+              { target: p, expr: x(1) },
+              { target: g, expr: x(0) },
+            ],
+            [p, g],
+          ),
+          step(
+            pointwise,
+            [count],
+            [],
+            [{ target: p, expr: call("sub", x(0), call("mul", x(1), x(2))) }],
+            [p, g, { kind: "scalar", slot: 0, type: "f32", shape: [count] }],
+          ),
+          step(
+            pointwise,
+            [count],
+            [],
+            [
+              {
+                target: at(2, "u8", [count]),
+                expr: call("i32FromF32", call("mul", x(0), constant(300, "f32"))),
+              },
+              { target: at(3, "i32", [count]), expr: positive },
+              { target: g, expr: call("select", positive, x(0), constant(0, "f32")) },
+            ],
+            [p, g],
+          ),
+        ],
+        { scalars: [0.1], types: ["f32"] },
+      );
+    });
+  }
+});
+
+describe("reductions", () => {
+  const cases: [shape: Shape, axes: readonly number[], strides?: readonly number[]][] = [
+    [[7, 10], [1]],
+    [[300, 1000], [1]],
+    [[40, 30_000], [1]],
+    [[5000, 6], [0]],
+    [[900, 260], [0]],
+    [[200_000], [0]],
+    [
+      [4, 5, 6, 7],
+      [0, 2, 3],
+    ],
+    [[4, 5, 6, 7], [0, 2, 3], nhwc([4, 5, 6, 7])],
+    [[3, 1, 5], [1]],
+    [
+      [33, 17],
+      [0, 1],
+      [1, 33],
+    ],
+  ];
+  for (const [shape, axes, strides] of cases) {
+    for (const op of ["sum", "max", "min", "argmax"] as const) {
+      if (op === "argmax" && axes.length > 1) continue;
+      it(`${op} of ${shape} over ${axes}${strides ? " strided" : ""}`, async () => {
+        const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+        const result: Tensor = op === "argmax" ? ints(elementCount(kept), 2) : floats(elementCount(kept));
+        const tensors = [
+          floats(elementCount(shape)),
+          floats(shape.at(-1)!),
+          result,
+          { ...result, data: result.data.slice() },
+        ];
+        if (op !== "sum") tensors[0]!.data[Math.floor(tensors[0]!.data.length / 2)] = Number.NaN;
+        const expr = core(0, op === "argmax" ? "i32" : "f32");
+        const one = at(0, "f32", shape, strides);
+        const two = at(
+          1,
+          "f32",
+          shape,
+          shape.map((_, axis) => (axis === shape.length - 1 ? 1 : 0)),
+        );
+        await check(
+          tensors,
+          [
+            step(
+              { kind: "reduce", op, axes },
+              kept,
+              [one],
+              [{ target: at(2, result.dtype, kept), expr }],
+              [],
+              x(0),
+            ),
+            step(
+              { kind: "reduce", op, axes },
+              kept,
+              [one, two],
+              [{ target: at(3, result.dtype, kept), expr }],
+              [],
+              call("mul", x(0), x(1)),
+            ),
+          ],
+          { relative: 1e-5, absolute: 1e-4 },
+        );
+      });
+    }
+  }
+
+  it("integers, and a sum of nothing", async () => {
+    const tensors = [ints(1200, 1000), ints(40, 9), ints(30, 9), floats(3)];
+    const expr = core(0, "i32");
+    await check(tensors, [
+      step(
+        { kind: "reduce", op: "sum", axes: [0] },
+        [1, 40],
+        [at(0, "i32", [30, 40])],
+        [{ target: at(1, "i32", [1, 40]), expr }],
+        [],
+        input(0, "i32"),
+      ),
+      step(
+        { kind: "reduce", op: "max", axes: [1] },
+        [30, 1],
+        [at(0, "i32", [30, 40])],
+        [{ target: at(2, "i32", [30, 1]), expr }],
+        [],
+        input(0, "i32"),
+      ),
+      step(
+        { kind: "reduce", op: "sum", axes: [0] },
+        [1, 3],
+        [at(0, "f32", [0, 3])],
+        [{ target: at(3, "f32", [1, 3]), expr: core(0, "f32") }],
+        [],
+        x(0),
+      ),
+    ]);
+  });
+});
+
+describe("products", () => {
+  it("matmul with bias and activation, transposed and batched", async () => {
+    const tensors = [floats(2 * 45 * 33), floats(2 * 33 * 21), floats(21), floats(2 * 45 * 21)];
+    const shape = [2, 45, 21];
+    await check(
+      tensors,
+      [
+        step(
+          { kind: "matmul" },
+          shape,
+          [at(0, "f32", [2, 45, 33]), at(1, "f32", [2, 33, 21], [693, 1, 33])],
+          [{ target: at(3, "f32", shape), expr: call("tanh", call("add", core(0, "f32"), x(0))) }],
+          [at(2, "f32", shape, [0, 0, 1])],
+        ),
+      ],
+      { relative: 1e-5, absolute: 1e-4 },
+    );
+  });
+
+  it("conv2d and its gradients", async () => {
+    const geometry = { stride: [2, 1], padding: [1, 0, 2, 1], dilation: [1, 2], groups: 2 } as const;
+    const xs = [2, 4, 9, 8];
+    const ws = [6, 2, 3, 3];
+    const ys = [2, 6, 4, 7];
+    const tensors = [floats(576), floats(108), floats(336), floats(576), floats(108)];
+    const out = (value: number, shape: Shape, strides?: number[]) => [
+      { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
+    ];
+    await check(
+      tensors,
+      [
+        step({ kind: "conv2d", ...geometry }, ys, [at(0, "f32", xs), at(1, "f32", ws)], out(2, ys, nhwc(ys))),
+        step(
+          { kind: "conv2dInputGrad", ...geometry },
+          xs,
+          [at(2, "f32", ys, nhwc(ys)), at(1, "f32", ws)],
+          out(3, xs),
+        ),
+        step(
+          { kind: "conv2dWeightGrad", ...geometry },
+          ws,
+          [at(0, "f32", xs), at(2, "f32", ys, nhwc(ys))],
+          out(4, ws),
+        ),
+      ],
+      { relative: 1e-5, absolute: 1e-4 },
+    );
+  });
+
+  it("numbers, indices and bytes as operands of a product are written out first", async () => {
+    const tensors = [bytes(12), floats(8)];
+    await check(
+      tensors,
+      [
+        step(
+          { kind: "matmul" },
+          [4, 2],
+          [at(0, "u8", [4, 3]), { kind: "iota", shape: [3, 2], strides: [2, 1], offset: 1 }],
+          [{ target: at(1, "f32", [4, 2]), expr: core(0, "f32") }],
+        ),
+        step(
+          { kind: "matmul" },
+          [4, 2],
+          [{ kind: "scalar", slot: 0, type: "f32", shape: [4, 3] }, at(0, "u8", [3, 2])],
+          [{ target: at(1, "f32", [4, 2]), expr: call("add", core(0, "f32"), x(0)) }],
+          [at(1, "f32", [4, 2])],
+        ),
+      ],
+      { scalars: [0.5], types: ["f32"] },
+    );
+  });
+});
+
+describe("windows", () => {
+  for (const last of [true, false]) {
+    for (const [c, h, w, kernelSize, stride, padding] of [
+      [6, 8, 10, [2, 2], [2, 2], [0, 0, 0, 0]],
+      [20, 11, 9, [3, 3], [2, 2], [0, 0, 0, 0]],
+      [3, 7, 12, [3, 2], [1, 2], [1, 1, 1, 0]],
+      [1, 9, 9, [5, 5], [1, 1], [2, 2, 2, 2]],
+    ] as const) {
+      for (const op of ["max", "sum"] as const) {
+        it(`${op} ${kernelSize} by ${stride} of ${c} channels${last ? ", channels last" : ""}`, async () => {
+          const from = [2, c, h, w];
+          const size = (n: number, k: number, s: number, p: number) => Math.floor((n + p - k) / s) + 1;
+          const to = [
+            2,
+            c,
+            size(h, kernelSize[0], stride[0], padding[0] + padding[1]),
+            size(w, kernelSize[1], stride[1], padding[2] + padding[3]),
+          ];
+          const place = (value: number, dtype: DType, shape: Shape) =>
+            at(value, dtype, shape, last ? nhwc(shape) : undefined);
+          const tensors = [
+            floats(elementCount(from)),
+            floats(elementCount(to)),
+            bytes(elementCount(to)),
+            floats(elementCount(from)),
+          ];
+          // Ties and a NaN.
+          tensors[0]!.data.forEach((v, i) => {
+            tensors[0]!.data[i] = Math.round(v * 2);
+          });
+          if (op === "max") tensors[0]!.data[37] = Number.NaN;
+          const geometry = { op, kernelSize, stride, padding };
+          const outputs = [{ target: place(1, "f32", to), expr: core(0, "f32") }];
+          if (op === "max") outputs.push({ target: place(2, "u8", to), expr: core(1, "i32") });
+          const dy = floats(elementCount(to));
+          await check(
+            [...tensors, dy],
+            [
+              step({ kind: "window", ...geometry }, to, [place(0, "f32", from)], outputs),
+              step(
+                { kind: "windowGrad", ...geometry },
+                from,
+                op === "max" ? [at(4, "f32", to), place(2, "u8", to)] : [at(4, "f32", to)],
+                [{ target: place(3, "f32", from), expr: call("mul", core(0, "f32"), x(0)) }],
+                [place(0, "f32", from)],
+              ),
+            ],
+          );
+        });
+      }
+    }
+  }
+});
+
+describe("gather, scatterAdd, resize", () => {
+  for (const dtype of ["f32", "i32", "u8"] as const) {
+    for (const row of [[], [5], [3, 50]]) {
+      it(`gather of ${dtype} rows [${row}]`, async () => {
+        const size = elementCount(row);
+        const table =
+          dtype === "f32" ? floats(9 * size) : dtype === "i32" ? ints(9 * size, 100) : bytes(9 * size);
+        const index: Tensor = { dtype: "i32", data: Int32Array.of(3, 0, -1, 8, 9, 3) };
+        const shape = [2, 3, ...row];
+        const out = dtype === "f32" ? floats(6 * size) : ints(6 * size, 7);
+        await check(
+          [table, index, out],
+          [
+            step(
+              { kind: "gather" },
+              shape,
+              [at(0, dtype, [9, ...row]), at(1, "i32", [2, 3])],
+              [{ target: at(2, out.dtype, shape), expr: core(0, dtype === "f32" ? "f32" : "i32") }],
+            ),
+          ],
+        );
+      });
+    }
+  }
+
+  it("scatterAdd", async () => {
+    const index: Tensor = { dtype: "i32", data: Int32Array.of(3, 0, -1, 8, 9, 3, 3, 0) };
+    const tensors = [floats(8 * 70), index, floats(9 * 70)];
+    await check(tensors, [
+      step(
+        { kind: "scatterAdd" },
+        [9, 70],
+        [at(0, "f32", [8, 70]), at(1, "i32", [8])],
+        [{ target: at(2, "f32", [9, 70]), expr: call("add", core(0, "f32"), x(0)) }],
+        [at(2, "f32", [9, 70])],
+      ),
+    ]);
+  });
+
+  for (const [c, from, to] of [
+    [1, [7, 5], [56, 40]],
+    [3, [8, 9], [5, 4]],
+    [20, [4, 4], [9, 7]],
+  ] as const) {
+    for (const last of [true, false]) {
+      it(`resize ${c} channels ${from} to ${to}${last ? ", channels last" : ""}`, async () => {
+        const small = [2, c, ...from];
+        const large = [2, c, ...to];
+        const place = (value: number, shape: Shape) =>
+          at(value, "f32", shape, last ? nhwc(shape) : undefined);
+        const tensors = [
+          floats(elementCount(small)),
+          floats(elementCount(large)),
+          floats(elementCount(small)),
+        ];
+        await check(
+          tensors,
+          [
+            step(
+              { kind: "resize" },
+              large,
+              [place(0, small)],
+              [{ target: place(1, large), expr: core(0, "f32") }],
+            ),
+            step(
+              { kind: "resizeGrad" },
+              small,
+              [place(1, large)],
+              [{ target: place(2, small), expr: core(0, "f32") }],
+            ),
+          ],
+          { absolute: 1e-5 },
+        );
+      });
+    }
+  }
+});
+
+describe("device", () => {
+  it("keeps the order of writes, runs and reads while the event loop stays free", async () => {
+    const device = await openCpu({ threads: 2 });
+    const count = 1 << 20;
+    const tensors = [floats(count)];
+    const here = at(0, "f32", [count]);
+    const plan = planOf(tensors, [
+      step(pointwise, [count], [], [{ target: here, expr: call("add", x(0), constant(1, "f32")) }], [here]),
+    ]);
+    const buffer = device.allocate(count * 4);
+    const prepared = device.prepare(plan);
+    const binding = [{ buffer, byteOffset: 0 }];
+    let done = false;
+    let ticks = 0;
+    const tick = (): void => {
+      ticks++;
+      if (!done) setImmediate(tick);
+    };
+    setImmediate(tick);
+    for (let i = 0; i < 300; i++) device.run(prepared, binding, []);
+    const host = new Uint8Array(new Float32Array([50]).buffer);
+    device.write(buffer, 0, host);
+    host.fill(0);
+    device.run(prepared, binding, []);
+    const read = await device.read(buffer, 0, 8);
+    done = true;
+    expect([...new Float32Array(read.buffer)]).toEqual([51, 301]);
+    expect(ticks).toBeGreaterThan(3);
+    device.free(buffer);
+    expect(() => device.write(buffer, 0, host)).toThrow(/freed/);
+  });
+
+  it("names sizes and reasons in its errors", async () => {
+    const device = await openCpu();
+    expect(() => device.allocate(2 ** 50)).toThrow(/1125899906842624 bytes/);
+    const buffer = device.allocate(8);
+    expect(() => device.read(buffer, 4, 8)).toThrow(/8 bytes at 4 are outside a buffer of 8 bytes/);
+    expect(await device.read(buffer, 0, 8)).toEqual(new Uint8Array(8));
+    await expect(openCpu({ isa: "sse9" })).rejects.toThrow(/avx512, avx2, portable/);
+    expect(device.description).toMatch(/, .* thread/);
+  });
+});
