@@ -50,8 +50,9 @@ void conv2d(Pool& pool, const int64_t* shape, const View& xView, const View& wei
   if (!m || !co) return;
 
   Activation x(xView);
+  const Tiling t = tiling(g.groups, m, co, k, false);
   const int64_t weights = padded(k * shape[1]);
-  float* scratch = pool.shared(weights + x.scratch());
+  float* scratch = pool.shared(weights + x.scratch() + t.packedB());
   x.place(pool, xView, scratch + weights);
   // Weights as [kh, kw, ci, co of all groups].
   const int64_t* s = weight.strides;
@@ -61,8 +62,8 @@ void conv2d(Pool& pool, const int64_t* shape, const View& xView, const View& wei
   Image image = x.image(ci, shape[2], shape[3], kh, kw);
   image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop, image.padX = g.padLeft;
   image.dilationY = g.dilationY, image.dilationX = g.dilationX;
-  gemm(pool, tiling(g.groups, m, co, k, false), windows(x, image, false), {scratch, shape[1], true, nullptr},
-       [&](int64_t group) { return Offsets{group * ci, group * co}; }, nullptr,
+  gemm(pool, t, windows(x, image, false), {scratch, shape[1], true, nullptr},
+       [&](int64_t group) { return Offsets{group * ci, group * co}; }, scratch + weights + x.scratch(), nullptr,
        [&](int thread, int64_t group, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* c,
            int64_t ld) { epilogue.apply(thread, row, rows, group * co + column, columns, c, ld); });
 }
@@ -76,8 +77,9 @@ void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   if (!m || !ci) return;
 
   Activation dy(dyView);
+  const Tiling t = tiling(g.groups, m, ci, k, false);
   const int64_t weights = padded(k * shape[1]);
-  float* scratch = pool.shared(weights + dy.scratch());
+  float* scratch = pool.shared(weights + dy.scratch() + t.packedB());
   dy.place(pool, dyView, scratch + weights);
   // Weights as [kh reversed, kw reversed, co of all groups, ci].
   const int64_t* s = weight.strides;
@@ -95,8 +97,8 @@ void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   Image image = dy.image(co, shape[2], shape[3], kh, kw);
   image.padY = int(g.dilationY * (kh - 1) - g.padTop), image.padX = int(g.dilationX * (kw - 1) - g.padLeft);
   image.dilationY = g.dilationY, image.dilationX = g.dilationX, image.upY = g.strideY, image.upX = g.strideX;
-  gemm(pool, tiling(g.groups, m, ci, k, false), windows(dy, image, false), {scratch, ci, true, nullptr},
-       [&](int64_t group) { return Offsets{group * co, group * k * ci}; }, nullptr,
+  gemm(pool, t, windows(dy, image, false), {scratch, ci, true, nullptr},
+       [&](int64_t group) { return Offsets{group * co, group * k * ci}; }, scratch + weights + dy.scratch(), nullptr,
        [&](int thread, int64_t group, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* c,
            int64_t ld) { epilogue.apply(thread, row, rows, group * ci + column, columns, c, ld); });
 }
@@ -112,17 +114,17 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   Activation x(xView), dy(dyView);
   const int64_t pixels = dy.n * dy.h * dy.w;
   const Tiling t = tiling(g.groups, co, n, pixels, true);
-  float* scratch = pool.shared(x.scratch() + dy.scratch() + t.partials());
+  float* scratch = pool.shared(x.scratch() + dy.scratch() + t.packedB() + t.partials());
   x.place(pool, xView, scratch);
   dy.place(pool, dyView, scratch + x.scratch());
-  float* partials = scratch + x.scratch() + dy.scratch();
+  float* partials = scratch + x.scratch() + dy.scratch() + t.packedB();
 
   Image image = x.image(ci, dy.h, dy.w, kh, kw);
   image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop, image.padX = g.padLeft;
   image.dilationY = g.dilationY, image.dilationX = g.dilationX;
   const Image upstream = dy.image(co, dy.h, dy.w, 1, 1);
   gemm(pool, t, windows(dy, upstream, true), windows(x, image, true),
-       [&](int64_t group) { return Offsets{group * co, group * ci}; }, partials, nullptr);
+       [&](int64_t group) { return Offsets{group * co, group * ci}; }, scratch + x.scratch() + dy.scratch(), partials, nullptr);
   pool.parallel(shape[0], [&](int64_t row, int thread) {
     float *turned = pool.local(thread, 2 * t.ld), *sum = turned + t.ld;
     sumSplits(partials + (row / co * t.splits * co + row % co) * t.ld, t.splits, co * t.ld, n, sum);

@@ -338,8 +338,12 @@ void Cursor::store(int64_t row, int rows, int64_t column, int columns, const flo
   }
   for (int t = 0; t < static_cast<int>(tiles_.targets.size()); t++) {
     if (t == direct) continue;
+    const Stream& s = tiles_.targets[t];
     const Argument& from = sources_[tiles_.results[t]];
-    spill(tiles_.targets[t], row, rows, column, columns, reinterpret_cast<const int32_t*>(from.at), from.step ? 1 : 0);
+    const int32_t* at = reinterpret_cast<const int32_t*>(from.at);
+    // Rows next to each other are one.
+    if (s.flat && columns == tiles_.columnTotal_) spill(s, 0, 1, row * columns + column, lanes, at, from.step ? 1 : 0);
+    else spill(s, row, rows, column, columns, at, from.step ? 1 : 0);
   }
 }
 

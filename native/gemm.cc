@@ -7,56 +7,49 @@
 #include <immintrin.h>
 #endif
 
+#include "isa.h"
+
 namespace flybrick {
 
 // The same source once per instruction set. The pragma rather than flags per file: no inline function of the
 // standard library can then be compiled for AVX-512 and picked by the linker for everybody.
+#define FB_MASKS 0
 namespace portable {
 constexpr int kLanes = 4, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {"portable", kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
 }  // namespace portable
 
 #if defined(__x86_64__)
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#undef FB_MASKS
+#define FB_MASKS 256
 namespace avx2 {
 constexpr int kLanes = 8, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {"avx2", kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
 }  // namespace avx2
 #pragma GCC pop_options
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+#undef FB_MASKS
+#define FB_MASKS 512
 namespace avx512 {
 constexpr int kLanes = 16, kPanelRows = 14;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {"avx512", kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
 
-static const InstructionSet* available(const char* name) {
+const InstructionSet& instructionSet() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && (!name || !std::strcmp(name, "avx512")))
-    return &avx512::instructionSet;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && (!name || !std::strcmp(name, "avx2")))
-    return &avx2::instructionSet;
+  if (isa() == Isa::avx512) return avx512::instructionSet;
+  if (isa() == Isa::avx2) return avx2::instructionSet;
 #endif
-  return !name || !std::strcmp(name, "portable") ? &portable::instructionSet : nullptr;
-}
-
-static const InstructionSet*& chosen() {
-  static const InstructionSet* set = available(nullptr);
-  return set;
-}
-const InstructionSet& instructionSet() { return *chosen(); }
-bool useInstructionSet(const char* name) {
-  const InstructionSet* set = available(name);
-  if (set) chosen() = set;
-  return set;
+  return portable::instructionSet;
 }
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -64,13 +57,14 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // A tile's A block, C block and a panel of B share the second-level cache (1 MiB on the machines we tune for).
 constexpr int64_t kTileRows = 266, kTileRowsMost = 896, kTileColumns = 384, kTileFloats = 1 << 16;
 constexpr int64_t kChunk = 8192;             // of k, where it is split: an operand's part stays in the L3 cache
-constexpr int64_t kTasks = 32;               // enough for the threads to end together
+constexpr int64_t kSharedFloats = 1 << 25;   // of a B packed once for all
+constexpr int64_t kTasks = 16;               // enough for the threads to end together
 constexpr int64_t kTaskWork = 1 << 20;       // multiply-adds: below that a task is not worth a thread's while
 
 Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   const InstructionSet& set = instructionSet();
   const int64_t panel = 2 * set.lanes, panels = ceilDiv(n, panel);
-  Tiling t = {batches, m, n, k, 1, 1, 1, ceilDiv(n, set.lanes) * set.lanes};
+  Tiling t = {batches, m, n, k, 1, 1, 1, ceilDiv(n, set.lanes) * set.lanes, false};
   if (!m || !n || !batches) return t;
   const int64_t deepest = std::max<int64_t>(1, std::max(std::min<int64_t>(k, kBlockK), std::min(n, kTileColumns)));
   int64_t rows = std::min(kTileRowsMost, std::max(kTileRows, kTileFloats / deepest)), columns = kTileColumns;
@@ -85,57 +79,81 @@ Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
     if (tileRows * tileColumns * (k / t.splits) < 2 * kTaskWork) break;
     if (tileRows > tileColumns || tileColumns <= 2 * panel) {
       if (tileRows <= 2 * set.panelRows) break;
-      rows = ceilDiv(tileRows, 2);
+      rows = tileRows - set.panelRows;
     } else {
-      columns = ceilDiv(tileColumns, 2);
+      columns = std::min(columns, t.ld) - panel;
     }
     cut();
   }
+  t.shareB = t.tilesM >= 4 && batches * k * n <= kSharedFloats;
   return t;
 }
 
 void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const BatchOffsets& offsets,
-          float* partials, const Sink& sink) {
+          float* sharedB, float* partials, const Sink& sink) {
+  if (!t.batches || !t.m || !t.n) return;
   const InstructionSet& set = instructionSet();
   const int64_t panel = 2 * set.lanes, panels = ceilDiv(t.n, panel);
   const int64_t tileRows = ceilDiv(t.m, t.tilesM), tileColumns = ceilDiv(panels, t.tilesN) * panel;
   // The largest blocks, in floats; every part 64 bytes aligned.
   const int64_t blockA = (tileRows + set.panelRows) * (kBlockK + 64), blockB = tileColumns * kBlockK;
-  const int64_t temporary = 16 * ceilDiv(std::max<int64_t>({tileRows, tileColumns, kBlockK}) + 16, 16) * 16;
-  const int64_t tasks = t.batches * t.splits * t.tilesM * t.tilesN;
-  if (!t.m || !t.n) return;
-  pool.parallel(tasks, [&](int64_t task, int thread) {
-    const int64_t tileN = task % t.tilesN, tileM = task / t.tilesN % t.tilesM;
-    const int64_t batch = task / t.tilesN / t.tilesM % t.batches, split = task / t.tilesN / t.tilesM / t.batches;
-    const int64_t row = t.m * tileM / t.tilesM, rows = t.m * (tileM + 1) / t.tilesM - row;
-    const int64_t column = panels * tileN / t.tilesN * panel;
-    const int64_t columns = std::min(t.n, panels * (tileN + 1) / t.tilesN * panel) - column;
-    const int64_t start = t.k * split / t.splits, depth = t.k * (split + 1) / t.splits - start;
+  const int64_t spareSize = 16 * ceilDiv(std::max<int64_t>({tileRows, tileColumns, kBlockK}) + 32, 16) * 16;
 
-    float* packedA = pool.local(thread, blockA + blockB + temporary + tileRows * tileColumns);
-    float *packedB = packedA + blockA, *spare = packedB + blockB;
-    float* c = spare + temporary;
+  struct Tile {
+    int64_t batch, split, start, depth, blocks, row, rows, column, columns;
+  };
+  const auto tile = [&](int64_t task, int64_t tilesM) {
+    const int64_t tileN = task % t.tilesN, tileM = task / t.tilesN % tilesM, rest = task / t.tilesN / tilesM;
+    Tile at;
+    at.batch = rest % t.batches, at.split = rest / t.batches;
+    at.start = t.k * at.split / t.splits, at.depth = t.k * (at.split + 1) / t.splits - at.start;
+    at.blocks = ceilDiv(at.depth, kBlockK);
+    at.row = t.m * tileM / tilesM, at.rows = t.m * (tileM + 1) / tilesM - at.row;
+    at.column = panels * tileN / t.tilesN * panel;
+    at.columns = std::min(t.n, panels * (tileN + 1) / t.tilesN * panel) - at.column;
+    return at;
+  };
+  const auto rightOf = [&](const Tile& at) {
+    Operand right = b;
+    right.data += offsets(at.batch).b;
+    return right;
+  };
+  const auto shared = [&](const Tile& at, int64_t k) {
+    return sharedB + (at.batch * panels * panel + at.column) * t.k + (at.start + k) * ceilDiv(at.columns, panel) * panel;
+  };
+
+  if (t.shareB) {
+    const int64_t most = ceilDiv(ceilDiv(t.k, t.splits), kBlockK);
+    pool.parallel(t.batches * t.splits * t.tilesN * most, [&](int64_t task, int thread) {
+      const Tile at = tile(task / most, 1);
+      const int64_t i = task % most;
+      if (i >= at.blocks) return;
+      const int64_t k = at.depth * i / at.blocks, deep = at.depth * (i + 1) / at.blocks - k;
+      set.packB(rightOf(at), at.column, int(at.columns), at.start + k, int(deep), shared(at, k), pool.local(thread, spareSize));
+    });
+  }
+  pool.parallel(t.batches * t.splits * t.tilesM * t.tilesN, [&](int64_t task, int thread) {
+    const Tile at = tile(task, t.tilesM);
+    float* spare = pool.local(thread, spareSize + blockA + blockB + tileRows * tileColumns);
+    float *packedA = spare + spareSize, *packedB = packedA + blockA, *c = packedB + blockB;
     int64_t ld = tileColumns;
     if (partials) {
-      c = partials + ((batch * t.splits + split) * t.m + row) * t.ld + column;
+      c = partials + ((at.batch * t.splits + at.split) * t.m + at.row) * t.ld + at.column;
       ld = t.ld;
     }
-    Operand left = a, right = b;
-    const Offsets offset = offsets(batch);
-    left.data += offset.a;
-    right.data += offset.b;
-
-    const int64_t blocks = ceilDiv(depth, kBlockK);
-    for (int64_t i = 0; i < blocks; i++) {
-      const int64_t k = depth * i / blocks;
-      const int deep = int(depth * (i + 1) / blocks - k);
-      set.packA(left, row, int(rows), start + k, deep, packedA, spare);
-      set.packB(right, column, int(columns), start + k, deep, packedB, spare);
-      set.multiply(int(rows), int(columns), deep, a.outerIsK, packedA, packedB, c, ld, i > 0);
+    Operand left = a;
+    left.data += offsets(at.batch).a;
+    for (int64_t i = 0; i < at.blocks; i++) {
+      const int64_t k = at.depth * i / at.blocks, deep = at.depth * (i + 1) / at.blocks - k;
+      set.packA(left, at.row, int(at.rows), at.start + k, int(deep), packedA, spare);
+      const float* right = packedB;
+      if (t.shareB) right = shared(at, k);
+      else set.packB(rightOf(at), at.column, int(at.columns), at.start + k, int(deep), packedB, spare);
+      set.multiply(int(at.rows), int(at.columns), int(deep), a.outerIsK, packedA, right, c, ld, i > 0);
     }
-    if (!blocks)
-      for (int64_t i = 0; i < rows; i++) std::memset(c + i * ld, 0, columns * sizeof(float));
-    if (!partials) sink(thread, batch, row, rows, column, columns, c, ld);
+    if (!at.blocks)
+      for (int64_t i = 0; i < at.rows; i++) std::memset(c + i * ld, 0, at.columns * sizeof(float));
+    if (!partials) sink(thread, at.batch, at.row, at.rows, at.column, at.columns, c, ld);
   });
 }
 

@@ -26,7 +26,6 @@ struct Operand {
 // What differs between instruction sets. Blocks hold at most kBlockK of k.
 constexpr int kBlockK = 256;
 struct InstructionSet {
-  const char* name;
   int lanes;
   int panelRows;  // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
   void (*packA)(const Operand& a, int64_t row, int rows, int64_t k, int depth, float* to, float* temporary);
@@ -35,15 +34,16 @@ struct InstructionSet {
   void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
                    int64_t ld, bool add);
 };
-const InstructionSet& instructionSet();
-bool useInstructionSet(const char* name);  // "avx512", "avx2", "portable"; false where the machine has it not
+const InstructionSet& instructionSet();  // the one isa() names
 
 // The cut of `batches` products into tasks: by shapes alone, so that results do not depend on threads.
 struct Tiling {
   int64_t batches, m, n, k;
   int64_t tilesM, tilesN, splits;  // splits: chunks of k, summed later in order
   int64_t ld;                      // row length of a partial result: n, padded to whole vectors
+  bool shareB;                     // B is packed once for all tiles of m, not by each of them
   int64_t partials() const { return batches * splits * m * ld; }
+  int64_t packedB() const { return shareB ? batches * k * ((n + 31) / 32 * 32) : 0; }
 };
 Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit);
 
@@ -56,9 +56,9 @@ using Sink = std::function<void(int thread, int64_t batch, int64_t row, int64_t 
                                 const float* c, int64_t ld)>;
 
 // Without `partials`, every tile goes to the sink (tiling.splits must be 1). With it, tiles are left in
-// partials[batch][split][m][ld] for the caller to sum.
+// partials[batch][split][m][ld] for the caller to sum. `packedB` holds tiling.packedB() floats.
 void gemm(Pool& pool, const Tiling& tiling, const Operand& a, const Operand& b, const BatchOffsets& offsets,
-          float* partials, const Sink& sink);
+          float* packedB, float* partials, const Sink& sink);
 
 // to[i] = sum over splits of from[split * plane + i], in order.
 void sumSplits(const float* from, int64_t splits, int64_t plane, int64_t count, float* to);

@@ -6,56 +6,92 @@ constexpr int kPanelColumns = 2 * kLanes;
 constexpr int kPanelPitch = kPanelRows > 8 ? 16 : 8;  // floats between two k of a k-major A panel
 constexpr int kRowPitch = kBlockK + 16;               // floats between two rows of a row-major A block; not 4 KiB apart
 constexpr int kGroup = 16;                            // outer rows fetched together
+constexpr int kLongest = 896;                         // of their floats
 static_assert(kGroup % kLanes == 0, "a group is cut into transposes");
 
 // Rows [outer, outer + count), elements [inner, inner + length) of an operand: pointers into it where the elements
-// are adjacent, else copies at to + i * pitch. Grouped so that a copy is read well after it was written.
+// are adjacent, else copies at to + i * pitch. The rows of the next group are called into the cache.
 static void fetch(const Operand& m, int64_t outer, int count, int64_t inner, int length, float* to, int64_t pitch,
                   const float** rows) {
   if (!m.image) {
-    for (int i = 0; i < count; i++) rows[i] = m.data + (outer + i) * m.stride + inner;
+    for (int i = 0; i < count; i++) {
+      rows[i] = m.data + (outer + i) * m.stride + inner;
+      prefetch(rows[i] + kGroup * m.stride, length);
+    }
     return;
   }
   const Image& g = *m.image;
-  // Taps side by side in a window row are one run of memory, if nothing lies between them.
-  const bool merged = g.dilationX == 1 && g.upX == 1 && g.strideX == g.channels;
-  const int runPixels = merged ? g.kernelX : 1, runsInRow = merged ? 1 : g.kernelX;
-  const int run = runPixels * g.channels;
-  const int firstRun = int(inner / run), firstOffset = int(inner % run);
-  const int firstKy = firstRun / runsInRow, firstKx = firstRun % runsInRow;
+  int tops[kGroup], lefts[kGroup];
+  const float* corners[kGroup];  // of the windows, in the data or where it would be
+  bool inside[kGroup];
+  const bool spread = g.upY > 1 || g.upX > 1;
   int x = int(outer % g.columns), y = int(outer / g.columns % g.rows);
   int64_t n = outer / g.columns / g.rows;
   for (int i = 0; i < count; i++) {
-    float* out = to + i * pitch;
-    rows[i] = out;
-    int ky = firstKy, kx = firstKx, offset = firstOffset;
-    for (int left = length; left > 0;) {
-      const int py = y * g.stepY - g.padY + ky * g.dilationY, px = x * g.stepX - g.padX + kx * g.dilationX;
-      // [low, high) of the run lies inside the image.
-      int low = 0, high = 0;
-      const int iy = g.upY == 1 ? py : py / g.upY, ix = g.upX == 1 ? px : px / g.upX;
-      if (py >= 0 && iy < g.height && iy * g.upY == py && ix * g.upX == px) {
-        low = std::min(std::max(-px, 0), runPixels) * g.channels;
-        high = std::max(std::min(g.width - ix, runPixels) * g.channels, low);
-      }
-      const float* source = m.data + n * g.strideN + iy * g.strideY + ix * g.strideX;
-      const int end = std::min(run, offset + left);
-      if (offset == firstOffset && left == length && end - offset == length && offset >= low && end <= high) {
-        rows[i] = source + offset;
-      } else {
-        const int from = std::min(std::max(low, offset), end), until = std::max(std::min(high, end), from);
-        if (from > offset) clear(out, from - offset);
-        copy(out + (from - offset), source + from, until - from);
-        if (end > until) clear(out + (until - offset), end - until);
-      }
-      out += end - offset;
-      left -= end - offset;
-      offset = 0;
-      if (++kx == runsInRow) kx = 0, ky++;
-    }
+    const int top = tops[i] = y * g.stepY - g.padY, left = lefts[i] = x * g.stepX - g.padX;
+    corners[i] = m.data + n * g.strideN + top * g.strideY + left * g.strideX;
+    inside[i] = !spread && top >= 0 && left >= 0 && top + (g.kernelY - 1) * g.dilationY < g.height &&
+             left + (g.kernelX - 1) * g.dilationX < g.width;
+    rows[i] = to + i * pitch;
     if (++x == g.columns) {
       x = 0;
       if (++y == g.rows) y = 0, n++;
+    }
+  }
+  // Taps side by side in a window row are one run of memory, if nothing lies between them.
+  const bool merged = g.dilationX == 1 && g.upX == 1 && g.strideX == g.channels;
+  const int runPixels = merged ? g.kernelX : 1, runsInRow = merged ? 1 : g.kernelX, run = runPixels * g.channels;
+  struct Piece {
+    int64_t tap;
+    int ky, kx, offset, size;
+  } pieces[kLongest];
+  int pieceCount = 0;
+  int ky = int(inner / run) / runsInRow, kx = int(inner / run) % runsInRow, offset = int(inner % run);
+  for (int done = 0; done < length; offset = 0) {
+    const int size = std::min(run - offset, length - done);
+    pieces[pieceCount++] = {ky * g.dilationY * g.strideY + kx * g.dilationX * g.strideX, ky, kx, offset, size};
+    done += size;
+    if (++kx == runsInRow) kx = 0, ky++;
+  }
+  for (int i = 0; i < count; i++) {
+    float* target = to + i * pitch;
+    if (inside[i] && pieceCount == 1) {
+      rows[i] = corners[i] + pieces[0].tap + pieces[0].offset;
+      prefetch(rows[i] + kGroup * g.stepX * g.strideX, length);
+      continue;
+    }
+    if (inside[i] && run <= kLanes) {
+      // What the window's next row of pixels will read anew.
+      for (int r = 0; r < g.stepY; r++) prefetch(corners[i] + (g.kernelY + r) * g.strideY, 1);
+      for (int p = 0; p < pieceCount; target += pieces[p++].size)
+        store(target, loadPart(corners[i] + pieces[p].tap + pieces[p].offset, pieces[p].size));
+      continue;
+    }
+    for (int p = 0; p < pieceCount; p++) {
+      const Piece& piece = pieces[p];
+      const float* source = corners[i] + piece.tap;
+      // [low, high) of the run lies inside the image.
+      const int py = tops[i] + piece.ky * g.dilationY, px = lefts[i] + piece.kx * g.dilationX;
+      int iy = py, ix = px, low = 0, high = 0;
+      if (spread) {
+        iy = py / g.upY, ix = px / g.upX;
+        source = m.data + (corners[i] - m.data - (tops[i] * g.strideY + lefts[i] * g.strideX)) + iy * g.strideY + ix * g.strideX;
+      }
+      if (py >= 0 && iy < g.height && iy * g.upY == py && ix * g.upX == px) {
+        low = std::max(-px, 0) * g.channels;
+        high = std::min(g.width - ix, runPixels) * g.channels;
+      }
+      const int end = piece.offset + piece.size;
+      const int from = std::min(std::max(low, piece.offset), end), until = std::max(std::min(high, end), from);
+      if (pieceCount == 1 && until - from == piece.size) {
+        rows[i] = source + piece.offset;
+        prefetch(rows[i] + kGroup * g.stepX * g.strideX, length);
+      } else {
+        if (from > piece.offset) clear(target, from - piece.offset);
+        copy(target + (from - piece.offset), source + from, until - from);
+        if (end > until) clear(target + (until - piece.offset), end - until);
+      }
+      target += piece.size;
     }
   }
 }
@@ -80,11 +116,15 @@ static void packA(const Operand& a, int64_t row, int rows, int64_t k, int depth,
   const int panels = panelsOf(rows);
   for (int i = 0; i < depth; i += kGroup) {
     const int count = std::min(kGroup, depth - i);
-    fetch(a, k + i, count, row, rows, temporary, rows, from);
+    fetch(a, k + i, count, row, rows, temporary, rows + kGroup, from);
     for (int p = 0; p < panels; p++) {
       const int start = panelStart(rows, panels, p), height = panelStart(rows, panels, p + 1) - start;
       float* panel = to + (int64_t(p) * depth + i) * kPanelPitch;
-      for (int j = 0; j < count; j++) copy(panel + j * kPanelPitch, from[j] + start, height);
+      for (int j = 0; j < count; j++)
+        for (int l = 0; l < kPanelPitch; l += kLanes)
+          store(panel + j * kPanelPitch + l,
+                start + l + kLanes <= rows ? load(from[j] + start + l)
+                                           : loadPart(from[j] + start + l, std::max(height - l, 0)));
     }
   }
 }
@@ -95,7 +135,7 @@ static void packB(const Operand& b, int64_t column, int columns, int64_t k, int 
   if (b.outerIsK) {
     for (int i = 0; i < depth; i += kGroup) {
       const int count = std::min(kGroup, depth - i);
-      fetch(b, k + i, count, column, columns, temporary, columns, from);
+      fetch(b, k + i, count, column, columns, temporary, columns + kGroup, from);
       for (int start = 0; start < columns; start += kPanelColumns) {
         const int width = columns - start;
         float* panel = to + int64_t(start) * depth;
@@ -120,7 +160,7 @@ static void packB(const Operand& b, int64_t column, int columns, int64_t k, int 
     const int first = start / kPanelColumns * kPanelColumns, count = std::min(kLanes, columns - start);
     const int pitch = columns - first > kLanes ? kPanelColumns : kLanes;
     float* panel = to + int64_t(first) * depth + (start - first);
-    fetch(b, column + start, count, k, depth, temporary, depth, from);
+    fetch(b, column + start, count, k, depth, temporary, depth + kGroup, from);
     for (int i = 0; i < depth; i += kLanes) {
       const int length = std::min(kLanes, depth - i);
       Vector rows[kLanes];

@@ -46,7 +46,7 @@ void matmul(Pool& pool, int rank, const int64_t* shape, const View& aView, const
   const bool copyB = b.columnStride != 1 && b.rowStride != 1 && k > 1 && n > 1;
   const Tiling t = tiling(batches, m, n, k, true);
   const int64_t sizeA = copyA ? (batches * m * k + 15) / 16 * 16 : 0, sizeB = copyB ? (batches * k * n + 15) / 16 * 16 : 0;
-  float* scratch = pool.shared(sizeA + sizeB + (t.splits > 1 ? t.partials() : 0));
+  float* scratch = pool.shared(sizeA + sizeB + t.packedB() + (t.splits > 1 ? t.partials() : 0));
   const auto compact = [&](Matrices& x, int64_t rows, int64_t columns, float* to) {
     for (int64_t i = 0; i < batches; i++) {
       const int64_t sizes[4] = {1, 1, rows, columns}, strides[4] = {0, 0, x.rowStride, x.columnStride};
@@ -64,9 +64,9 @@ void matmul(Pool& pool, int rank, const int64_t* shape, const View& aView, const
   const bool aByRow = a.columnStride == 1 || k == 1, bByRow = b.columnStride == 1 || n == 1;
   const Operand left = {a.data, aByRow ? a.rowStride : a.columnStride, !aByRow, nullptr};
   const Operand right = {b.data, bByRow ? b.rowStride : b.columnStride, bByRow, nullptr};
-  float* partials = t.splits > 1 ? scratch + sizeA + sizeB : nullptr;
+  float *packedB = scratch + sizeA + sizeB, *partials = t.splits > 1 ? packedB + t.packedB() : nullptr;
   gemm(pool, t, left, right,
-       [&](int64_t batch) { return Offsets{a.offset(batch, rank, shape), b.offset(batch, rank, shape)}; }, partials,
+       [&](int64_t batch) { return Offsets{a.offset(batch, rank, shape), b.offset(batch, rank, shape)}; }, packedB, partials,
        [&](int thread, int64_t batch, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* c,
            int64_t ld) { epilogue.apply(thread, batch * m + row, rows, column, columns, c, ld); });
   if (!partials) return;

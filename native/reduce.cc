@@ -71,13 +71,16 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
   else source.matrix(s.folded, s.foldedCount, s.kept, s.keptCount);
   if (!results) return;
 
-  // Memory that is a plain matrix is read in place.
+  // Plain memory is read in place where columns come in long runs.
   const float* direct = nullptr;
   int64_t directLd = 0;
+  Axes columnAxes;
   if (plain) {
     const Axes kept = axesOf(*plain, s.kept, s.keptCount), folded = axesOf(*plain, s.folded, s.foldedCount);
     const Axes& rows = s.across ? kept : folded;
-    if (rows.rank <= 1 && (s.across ? folded : kept).adjacent()) {
+    columnAxes = s.across ? folded : kept;
+    const bool runs = columnAxes.rank > 1 && columnAxes.step() == 1 && columnAxes.size[columnAxes.rank - 1] >= 64;
+    if (rows.rank <= 1 && (columnAxes.adjacent() || runs)) {
       direct = static_cast<const float*>(plain->data);
       directLd = rows.rank ? rows.stride[0] : 0;
     }
@@ -140,7 +143,11 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
     for (int64_t i = 0; i < n; i++) value[i] = start, index[i] = 0;
     const auto block = [&](int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t first, int64_t out) {
       if (direct) {
-        fold(direct + row * directLd + column, directLd, rows, columns, first, value + out, index + out);
+        columnAxes.runs(column, columns, [&](int64_t at, int64_t offset, int64_t run) {
+          const int64_t result = s.across ? out : out + at;
+          fold(direct + row * directLd + offset, directLd, rows, run, s.across ? first + at : first, value + result,
+               index + result);
+        });
       } else {
         source.read(thread, row, rows, column, columns, tile, columns);
         fold(tile, columns, rows, columns, first, value + out, index + out);

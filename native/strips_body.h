@@ -1,5 +1,9 @@
 // The table of strips.h for one instruction set. Everything lives in the set's own namespace and nothing inline from
 // elsewhere is called, so no function compiled for one set can end up in another's place.
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "strips.h"
 
 namespace flybrick {
@@ -58,6 +62,16 @@ static void across(const void* from, int64_t ld, int64_t rows, int64_t columns, 
     if constexpr (op == ReduceOp::argmax) {
       if (!(best > value[i] || (best != best && value[i] == value[i]))) continue;
       int64_t at = 0;
+      for (; at + 4 * kLanes <= columns; at += 4 * kLanes) {  // skip groups without it
+        typename Wide<int32_t, kLanes>::V hits = {};
+        for (int k = 0; k < 4; k++) {
+          const typename W::V v = W::load(x + at + k * kLanes);
+          hits |= (v == best) | (v != v);
+        }
+        int found = 0;
+        for (int k = 0; k < kLanes; k++) found |= hits[k];
+        if (found) break;
+      }
       while (!(x[at] == best || x[at] != x[at])) at++;
       index[i] = static_cast<int32_t>(first + at);
       value[i] = best;
@@ -158,20 +172,47 @@ static void sum(const float* x, const int64_t* at, int count, int64_t n, float* 
   });
 }
 
+// n tap numbers as integers. GCC 12 widens bytes one by one unless told the instruction.
+template <int n, class Tap>
+static inline typename Wide<int32_t, n>::V widen(const Tap* p) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Tap) == 1 && n == 16)
+    return (typename Wide<int32_t, n>::V)_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128((const __m128i*)p));
+#elif defined(__AVX2__)
+  if constexpr (sizeof(Tap) == 1 && n == 8)
+    return (typename Wide<int32_t, n>::V)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#endif
+  typedef Tap Packed __attribute__((vector_size(sizeof(Tap) * n), aligned(sizeof(Tap)), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Packed*>(p), typename Wide<int32_t, n>::V);
+}
+
+template <class Tap, int n, int wide>
+static inline void whereStrip(const float* x, const int64_t* at, const Tap* taps, const int64_t* tapAt,
+                              const int32_t* number, int count, float* out) {
+  using W = Wide<float, n>;
+  using I = Wide<int32_t, n>;
+  typename W::V total[wide] = {};
+  for (int t = 0; t < count; t++) {
+    const float* place = x + at[t];
+    const Tap* tap = taps + tapAt[t];
+    const typename I::V here = I::all(number[t]);
+#pragma GCC unroll 2
+    for (int k = 0; k < wide; k++) {
+      const typename I::V which = widen<n>(tap + k * n);
+      total[k] += which == here ? W::load(place + k * n) : typename W::V{};
+    }
+  }
+  for (int k = 0; k < wide; k++) W::store(out + k * n, total[k]);
+}
+
 template <class Tap>
 static void sumWhere(const float* x, const int64_t* at, const Tap* taps, const int64_t* tapAt, const int32_t* number,
                      int count, int64_t n, float* out) {
-  strip(n, [&](auto w, int64_t j) {
-    using W = Wide<float, w.value>;
-    using I = Wide<int32_t, w.value>;
-    typedef Tap Packed __attribute__((vector_size(sizeof(Tap) * w.value), aligned(sizeof(Tap)), may_alias));
-    typename W::V total = {};
-    for (int t = 0; t < count; t++) {
-      const typename I::V which =
-          __builtin_convertvector(*reinterpret_cast<const Packed*>(taps + tapAt[t] + j), typename I::V);
-      total += which == I::all(number[t]) ? W::load(x + at[t] + j) : typename W::V{};
-    }
-    W::store(out + j, total);
+  int64_t j = 0;
+  for (; j + 2 * kLanes <= n; j += 2 * kLanes)
+    whereStrip<Tap, kLanes, 2>(x + j, at, taps + j, tapAt, number, count, out + j);
+  strip(n - j, [&](auto w, int64_t k) {
+    whereStrip<Tap, w.value, 1>(x + j + k, at, taps + j + k, tapAt, number, count, out + j + k);
   });
 }
 

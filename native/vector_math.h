@@ -10,6 +10,17 @@ typedef int64_t L __attribute__((vector_size(kWidth * 8), aligned(8), may_alias)
 
 constexpr float kInfinity = __builtin_inff();
 
+static inline bool any(I mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+  int found = 0;
+  for (int i = 0; i < kWidth; i++) found |= mask[i];
+  return found != 0;
+#endif
+}
 static inline F splat(float x) { return x - (F){}; }
 static inline F abs_v(F x) { return (F)((I)x & 0x7fffffff); }
 static inline I sign_bit(F x) { return (I)x & INT32_MIN; }
@@ -122,6 +133,7 @@ static inline F softplus_v(F x) { return (x > 0.0f ? x : (x != x ? x : (F){})) +
 
 // In double precision: a float logarithm times a large exponent would lose the result's low digits.
 static inline F pow_v(F a, F b) {
+  if (!any(b != 2.0f)) return a * a;  // by far the commonest, and exact
   F x = abs_v(a);
   I tiny = x < 0x1p-126f;
   I e;
@@ -187,7 +199,7 @@ static inline F sine_of(F x, int turn) {
   F y = (quarter & 1) != 0 ? c : s;
   y = (F)((I)y ^ ((quarter & 2) << 30));
   I huge = ~(abs_v(x) < 0x1p26f);
-  for (int i = 0; i < kWidth; i++)
+  for (int i = 0; any(huge) && i < kWidth; i++)
     if (huge[i]) y[i] = turn ? __builtin_cos((double)x[i]) : __builtin_sin((double)x[i]);
   return y;
 }
@@ -203,14 +215,16 @@ static inline void multiply_wide(U a, uint32_t b, U* high, U* low) {
   __m512i v = (__m512i)a, k = _mm512_set1_epi32((int)b);
   __m512i even = _mm512_mul_epu32(v, k), odd = _mm512_mul_epu32(_mm512_srli_epi64(v, 32), k);
   *high = (U)_mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xaaaa, odd);
+  *low = (U)_mm512_mask_mov_epi32(even, 0xaaaa, _mm512_slli_epi64(odd, 32));  // cheaper than a third product
 #elif defined(__AVX2__)
   __m256i v = (__m256i)a, k = _mm256_set1_epi32((int)b);
   __m256i even = _mm256_mul_epu32(v, k), odd = _mm256_mul_epu32(_mm256_srli_epi64(v, 32), k);
   *high = (U)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+  *low = (U)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 #else
   for (int i = 0; i < kWidth; i++) (*high)[i] = (uint32_t)(((uint64_t)a[i] * b) >> 32);
-#endif
   *low = a * b;
+#endif
 }
 
 static inline U philox_v(U index, U draw, U key0, U key1) {

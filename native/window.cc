@@ -121,12 +121,18 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
   const int64_t windowRows = (tall + g.kernelY) / g.strideY + 2;
   const bool max = op == WindowOp::max, bytes = max && taps->dtype == DType::u8;
   const int64_t room = roomFor(dy, windowRows), tapRoom = max ? roomFor(*taps, windowRows) : 0;
-  // The windows [from, to) over a position, along one axis.
-  const auto from = [](int64_t at, int pad, int kernel, int stride) {
-    const int64_t past = at + pad - kernel + 1;
-    return past > 0 ? ceilDiv(past, stride) : 0;
+  // The windows [from, to) over each position of an axis, worked out once.
+  struct Cover { int32_t from, to; };
+  Cover* rows = reinterpret_cast<Cover*>(pool.shared(2 * (height + width)));
+  Cover* columns = rows + height;
+  const auto cover = [](Cover* out, int64_t positions, int64_t windows, int pad, int kernel, int stride) {
+    for (int64_t i = 0; i < positions; i++) {
+      const int64_t past = i + pad - kernel + 1, from = past > 0 ? ceilDiv(past, stride) : 0;
+      out[i] = {static_cast<int32_t>(clamp(from, 0, windows)), static_cast<int32_t>(clamp((i + pad) / stride + 1, 0, windows))};
+    }
   };
-  const auto to = [](int64_t at, int pad, int stride, int64_t count) { return clamp((at + pad) / stride + 1, 0, count); };
+  cover(rows, height, outH, g.padTop, g.kernelY, g.strideY);
+  cover(columns, width, outW, g.padLeft, g.kernelX, g.strideX);
 
   pool.parallel(shape[0] * blocks, [&](int64_t task, int thread) {
     const int64_t image = task / blocks, y0 = task % blocks * tall, y1 = clamp(y0 + tall, 0, height);
@@ -135,8 +141,7 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
     int64_t* tapAt = at + area;
     int32_t* number = reinterpret_cast<int32_t*>(tapAt + area);
     float* packed = core0 + tile + 5 * area + kSlack64;
-    const int64_t first = from(y0, g.padTop, g.kernelY, g.strideY);
-    const int64_t last = clamp(to(y1 - 1, g.padTop, g.strideY, outH), first, outH > first ? outH : first);
+    const int64_t first = rows[y0].from, last = rows[y1 - 1].to > first ? rows[y1 - 1].to : first;
     const Rows<float> up = rowsOf<float>(dy, image, first, last - first, packed);
     Rows<int32_t> wide{};
     Rows<uint8_t> narrow{};
@@ -146,11 +151,9 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
 
     eachPixel(epilogue, thread, image * height * width, width, y0, y1, channels, core0, nullptr,
               [&](int64_t py, int64_t px, float* out, int32_t*) {
-      const int64_t oy1 = to(py, g.padTop, g.strideY, outH), ox1 = to(px, g.padLeft, g.strideX, outW);
-      const int64_t ox0 = from(px, g.padLeft, g.kernelX, g.strideX);
       int count = 0;
-      for (int64_t oy = from(py, g.padTop, g.kernelY, g.strideY); oy < oy1; oy++)
-        for (int64_t ox = ox0; ox < ox1; ox++) {
+      for (int64_t oy = rows[py].from; oy < rows[py].to; oy++)
+        for (int64_t ox = columns[px].from; ox < columns[px].to; ox++) {
           at[count] = (oy - first) * up.row + ox * up.pixel;
           tapAt[count] = (oy - first) * tapRow + ox * tapPixel;
           number[count++] = static_cast<int32_t>((py + g.padTop - oy * g.strideY) * g.kernelX + px + g.padLeft -

@@ -69,16 +69,19 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
     return { kind: "value", value, views: [view] };
   };
 
+  // Before any assignment is lowered: it must know the old value even if only later nodes read it.
   nodes.forEach((node, index) => {
+    if (!node.ready) return;
+    const value = denseValue(node.dtype as DType, node.shape, index);
+    sources.set(node.storage!, value);
+    operands.set(node, { kind: "value", value, views: [] });
+  });
+
+  nodes.forEach((node, index) => {
+    if (node.ready) return;
     const { operation } = node;
     const dtype = node.dtype as DType;
     const asValue = (value: LValue): LOperand => ({ kind: "value", value, views: [] });
-    if (node.ready) {
-      const value = denseValue(dtype, node.shape, index);
-      sources.set(node.storage!, value);
-      operands.set(node, asValue(value));
-      return;
-    }
     const inputs = node.inputs.map((one) => operands.get(one)!);
     const isResult = results.has(node);
     const output = (): LValue => {

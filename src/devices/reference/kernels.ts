@@ -2,16 +2,18 @@ import { compileExpr } from "../../core/expression.js";
 import type { ConvGeometry, Kernel, WindowGeometry } from "../../core/kernel.js";
 import type { Step } from "../../core/plan.js";
 import { denseStrides, elementCount, type Shape } from "../../core/shape.js";
-import type { Reader } from "./reference.js";
+
+/** An operand's elements by row-major index. */
+type Elements = Float64Array;
 
 /** A core's results by row-major index of the step's shape. Sums are taken in double precision. */
 export type Core = Float64Array | Float32Array;
 
 /** The cores of a step: none for pointwise, two for a max window, else one. */
-export function runCore(step: Step, inputs: readonly Reader[]): Core[] {
+export function runCore(step: Step, inputs: readonly Elements[]): Core[] {
   const { kernel, shape } = step;
   const shapes = step.inputs.map((operand) => operand.shape);
-  const [a, b] = inputs as [Reader, Reader];
+  const [a, b] = inputs as [Elements, Elements];
   const [aShape, bShape] = shapes as [Shape, Shape];
   switch (kernel.kind) {
     case "pointwise":
@@ -46,7 +48,7 @@ export function runCore(step: Step, inputs: readonly Reader[]): Core[] {
 function reduce(
   step: Step,
   { op, axes }: Extract<Kernel, { kind: "reduce" }>,
-  inputs: readonly Reader[],
+  inputs: readonly Elements[],
 ): Core {
   const compute = compileExpr(step.pre!);
   const from = step.inputs[0]?.shape ?? step.shape;
@@ -60,7 +62,7 @@ function reduce(
   const index = new Array<number>(from.length).fill(0);
   const count = elementCount(from);
   for (let i = 0; i < count; i++) {
-    for (let k = 0; k < inputs.length; k++) values[k] = inputs[k]!(i);
+    for (let k = 0; k < inputs.length; k++) values[k] = inputs[k]![i]!;
     const value = compute(values, []);
     let at = 0;
     for (let axis = 0; axis < index.length; axis++) at += index[axis]! * strides[axis]!;
@@ -81,7 +83,7 @@ function reduce(
   return out;
 }
 
-function matmul(shape: Shape, a: Reader, aShape: Shape, b: Reader): Core {
+function matmul(shape: Shape, a: Elements, aShape: Shape, b: Elements): Core {
   const [m, n] = shape.slice(-2) as [number, number];
   const k = aShape[aShape.length - 1]!;
   const batches = elementCount(shape) / Math.max(1, m * n);
@@ -90,7 +92,7 @@ function matmul(shape: Shape, a: Reader, aShape: Shape, b: Reader): Core {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         let sum = 0;
-        for (let p = 0; p < k; p++) sum += a((batch * m + i) * k + p) * b((batch * k + p) * n + j);
+        for (let p = 0; p < k; p++) sum += a[(batch * m + i) * k + p]! * b[(batch * k + p) * n + j]!;
         out[(batch * m + i) * n + j] = sum;
       }
     }
@@ -135,10 +137,10 @@ function eachProduct(
   }
 }
 
-function conv2d(g: ConvGeometry, shape: Shape, x: Reader, xShape: Shape, w: Reader, wShape: Shape): Core {
+function conv2d(g: ConvGeometry, shape: Shape, x: Elements, xShape: Shape, w: Elements, wShape: Shape): Core {
   const out = new Float64Array(elementCount(shape));
   eachProduct(g, shape, xShape, wShape, (o, i, k) => {
-    out[o]! += x(i) * w(k);
+    out[o]! += x[i]! * w[k]!;
   });
   return out;
 }
@@ -146,14 +148,14 @@ function conv2d(g: ConvGeometry, shape: Shape, x: Reader, xShape: Shape, w: Read
 function conv2dInputGrad(
   g: ConvGeometry,
   shape: Shape,
-  dy: Reader,
+  dy: Elements,
   dyShape: Shape,
-  w: Reader,
+  w: Elements,
   wShape: Shape,
 ): Core {
   const out = new Float64Array(elementCount(shape));
   eachProduct(g, dyShape, shape, wShape, (o, i, k) => {
-    out[i]! += dy(o) * w(k);
+    out[i]! += dy[o]! * w[k]!;
   });
   return out;
 }
@@ -161,14 +163,14 @@ function conv2dInputGrad(
 function conv2dWeightGrad(
   g: ConvGeometry,
   shape: Shape,
-  x: Reader,
+  x: Elements,
   xShape: Shape,
-  dy: Reader,
+  dy: Elements,
   dyShape: Shape,
 ): Core {
   const out = new Float64Array(elementCount(shape));
   eachProduct(g, dyShape, xShape, shape, (o, i, k) => {
-    out[k]! += x(i) * dy(o);
+    out[k]! += x[i]! * dy[o]!;
   });
   return out;
 }
@@ -204,17 +206,17 @@ function eachTap(
   }
 }
 
-function window(g: Extract<Kernel, { kind: "window" }>, shape: Shape, x: Reader, xShape: Shape): Core[] {
+function window(g: Extract<Kernel, { kind: "window" }>, shape: Shape, x: Elements, xShape: Shape): Core[] {
   const out = new Float64Array(elementCount(shape)).fill(g.op === "sum" ? 0 : Number.NEGATIVE_INFINITY);
   if (g.op === "sum") {
     eachTap(g, shape, xShape, (o, i) => {
-      out[o]! += x(i);
+      out[o]! += x[i]!;
     });
     return [out];
   }
   const taps = new Float64Array(out.length).fill(-1);
   eachTap(g, shape, xShape, (o, i, tap) => {
-    const value = x(i);
+    const value = x[i]!;
     if (taps[o] === -1 || value > out[o]! || (Number.isNaN(value) && !Number.isNaN(out[o]!))) {
       out[o] = value;
       taps[o] = tap;
@@ -226,37 +228,37 @@ function window(g: Extract<Kernel, { kind: "window" }>, shape: Shape, x: Reader,
 function windowGrad(
   g: Extract<Kernel, { kind: "windowGrad" }>,
   shape: Shape,
-  dy: Reader,
+  dy: Elements,
   dyShape: Shape,
-  taps: Reader,
+  taps: Elements,
 ): Core {
   const out = new Float64Array(elementCount(shape));
   eachTap(g, dyShape, shape, (o, i, tap) => {
-    if (g.op === "sum" || taps(o) === tap) out[i]! += dy(o);
+    if (g.op === "sum" || taps[o]! === tap) out[i]! += dy[o]!;
   });
   return out;
 }
 
-function gather(shape: Shape, table: Reader, tableShape: Shape, index: Reader, indexShape: Shape): Core {
+function gather(shape: Shape, table: Elements, tableShape: Shape, index: Elements, indexShape: Shape): Core {
   const rows = elementCount(indexShape);
   const size = elementCount(shape) / Math.max(1, rows);
   const out = new Float64Array(elementCount(shape));
   for (let r = 0; r < rows; r++) {
-    const row = index(r);
+    const row = index[r]!;
     if (row < 0 || row >= tableShape[0]!) continue;
-    for (let i = 0; i < size; i++) out[r * size + i] = table(row * size + i);
+    for (let i = 0; i < size; i++) out[r * size + i] = table[row * size + i]!;
   }
   return out;
 }
 
-function scatterAdd(shape: Shape, dy: Reader, dyShape: Shape, index: Reader, indexShape: Shape): Core {
+function scatterAdd(shape: Shape, dy: Elements, dyShape: Shape, index: Elements, indexShape: Shape): Core {
   const rows = elementCount(indexShape);
   const size = elementCount(dyShape) / Math.max(1, rows);
   const out = new Float64Array(elementCount(shape));
   for (let r = 0; r < rows; r++) {
-    const row = index(r);
+    const row = index[r]!;
     if (row < 0 || row >= shape[0]!) continue;
-    for (let i = 0; i < size; i++) out[row * size + i]! += dy(r * size + i);
+    for (let i = 0; i < size; i++) out[row * size + i]! += dy[r * size + i]!;
   }
   return out;
 }
@@ -291,18 +293,18 @@ function eachBlend(
   }
 }
 
-function resize(shape: Shape, x: Reader, xShape: Shape): Core {
+function resize(shape: Shape, x: Elements, xShape: Shape): Core {
   const out = new Float64Array(elementCount(shape));
   eachBlend(shape, xShape, (o, i, weight) => {
-    out[o]! += weight * x(i);
+    out[o]! += weight * x[i]!;
   });
   return out;
 }
 
-function resizeGrad(shape: Shape, dy: Reader, dyShape: Shape): Core {
+function resizeGrad(shape: Shape, dy: Elements, dyShape: Shape): Core {
   const out = new Float64Array(elementCount(shape));
   eachBlend(dyShape, shape, (o, i, weight) => {
-    out[i]! += weight * dy(o);
+    out[i]! += weight * dy[o]!;
   });
   return out;
 }

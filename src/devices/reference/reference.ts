@@ -1,7 +1,7 @@
 import { type DType, type HostArray, hostArray } from "../../core/dtype.js";
 import { compileExpr } from "../../core/expression.js";
 import type { Operand, Plan, Step } from "../../core/plan.js";
-import { elementCount, type Shape } from "../../core/shape.js";
+import { denseStrides, elementCount, type Shape } from "../../core/shape.js";
 import type { Device, DeviceBuffer, Prepared } from "../device.js";
 import { runCore } from "./kernels.js";
 
@@ -10,7 +10,7 @@ interface ReferenceBuffer extends DeviceBuffer {
 }
 
 /** Reads element `index` (row-major in the operand's shape). */
-export type Reader = (index: number) => number;
+type Reader = (index: number) => number;
 
 /**
  * The executable specification: plain loops in TypeScript, one thread, no library. Everything a plan can hold
@@ -62,24 +62,28 @@ function roundScalars(plan: Plan, scalars: readonly number[]): number[] {
 
 function runStep(step: Step, memory: readonly HostArray[], scalars: readonly number[]): void {
   const readers = step.extras.map((operand) => reader(operand, memory, scalars));
-  const cores = runCore(
-    step,
-    step.inputs.map((operand) => reader(operand, memory, scalars)),
-  );
+  // Kernels read an element many times: its place is worked out once.
+  const inputs = step.inputs.map((operand) => {
+    const read = reader(operand, memory, scalars);
+    const elements = new Float64Array(elementCount(operand.shape));
+    for (let i = 0; i < elements.length; i++) elements[i] = read(i);
+    return elements;
+  });
+  const cores = runCore(step, inputs);
   const count = elementCount(step.shape);
   const outputs = step.outputs.map(({ target, expr }) => ({
     compute: compileExpr(expr),
     memory: memory[target.value]!,
     position: positions(target.shape, target.strides, target.offset),
   }));
-  const inputs = new Float64Array(readers.length);
+  const extras = new Float64Array(readers.length);
   const core = new Float64Array(cores.length);
   const results = new Float64Array(outputs.length);
   for (let i = 0; i < count; i++) {
-    for (let k = 0; k < readers.length; k++) inputs[k] = readers[k]!(i);
+    for (let k = 0; k < readers.length; k++) extras[k] = readers[k]!(i);
     for (let k = 0; k < cores.length; k++) core[k] = Math.fround(cores[k]![i]!);
     // All outputs are computed before one is stored: a target may be an extra, updated in place.
-    for (let k = 0; k < outputs.length; k++) results[k] = outputs[k]!.compute(inputs, core);
+    for (let k = 0; k < outputs.length; k++) results[k] = outputs[k]!.compute(extras, core);
     for (let k = 0; k < outputs.length; k++) outputs[k]!.memory[outputs[k]!.position(i)] = results[k]!;
   }
 }
@@ -97,6 +101,9 @@ function reader(operand: Operand, memory: readonly HostArray[], scalars: readonl
 
 /** Memory position of a row-major index. */
 function positions(shape: Shape, strides: readonly number[], offset: number): (index: number) => number {
+  const dense = denseStrides(shape);
+  const isDense = strides.every((stride, axis) => stride === dense[axis] || shape[axis] === 1);
+  if (isDense) return (index) => offset + index;
   return (index) => {
     let at = offset;
     let rest = index;
