@@ -3,7 +3,7 @@
 //   for f in reduce window gather resize strips_portable; do g++ $F ../$N/$f.cc; done
 //   g++ $F -mavx2 -mfma ../$N/strips_avx2.cc
 //   g++ $F -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 ../$N/strips_avx512.cc
-//   g++ -std=c++17 -O2 -pthread -I../$N ../lab/windows.cc *.o -o windows && ./windows [portable|avx2|avx512] [time]
+//   g++ -std=c++17 -O3 -pthread -I../$N ../lab/windows.cc *.o -o windows && ./windows [portable|avx2|avx512] [time]
 #include <sys/mman.h>
 
 #include <atomic>
@@ -126,7 +126,10 @@ struct Tensor {
       view.shape[axis] = shape[axis], view.strides[axis] = step;
       step = step * shape[axis] + pad;
     }
-    memory.resize((type == DType::u8 ? 1 : 4) * (step + 64));
+    const size_t bytes = (type == DType::u8 ? 1 : 4) * (step + 64), page = 4096;
+    memory.reserve(bytes);
+    if (bytes > (8 << 20)) madvise(reinterpret_cast<void*>(reinterpret_cast<size_t>(memory.data()) / page * page + page), bytes - page, MADV_HUGEPAGE);
+    memory.resize(bytes);
     view.data = memory.data();
   }
   Tensor(const Tensor& from) : view(from.view), memory(from.memory) { view.data = memory.data(); }
@@ -198,13 +201,14 @@ struct Store : Epilogue, Matrix {
              int64_t ld1) override {
     if (fast) {
       float* out = static_cast<float*>(to->view.data);
-      for (int64_t i = 0; i < n; i++) {
-        std::memcpy(out + offset(rows, row + i, to->view.strides) + column, c0 + i * ld0, 4 * m);
-        if (c1) {
-          uint8_t* bytes = reinterpret_cast<uint8_t*>(core1.data()) + (row + i) * m;
-          for (int64_t j = 0; j < m; j++) bytes[j] = static_cast<uint8_t>(c1[i * ld1 + j]);
-        }
-      }
+      const int64_t base = offset(rows, row, to->view.strides), end = offset(rows, row + n - 1, to->view.strides);
+      if (end == base + (n - 1) * m && ld0 == m) std::memcpy(out + base + column, c0, 4 * n * m);
+      else
+        for (int64_t i = 0; i < n; i++)
+          std::memcpy(out + offset(rows, row + i, to->view.strides) + column, c0 + i * ld0, 4 * m);
+      uint8_t* bytes = reinterpret_cast<uint8_t*>(core1.data()) + row * m;
+      if (c1)
+        for (int64_t i = 0; i < n * m; i++) bytes[i] = static_cast<uint8_t>(c1[i]);
       return;
     }
     if (row < 0 || column < 0 || row + n > count(rows) || column + m > count(columns)) std::printf("bad block\n"), failures++;

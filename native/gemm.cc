@@ -55,7 +55,8 @@ const InstructionSet& instructionSet() {
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // A tile's A block, C block and a panel of B share the second-level cache (1 MiB on the machines we tune for).
-constexpr int64_t kTileRows = 266, kTileRowsMost = 896, kTileColumns = 384, kTileFloats = 1 << 16;
+constexpr int64_t kTileRows = 392, kTileRowsMost = 896, kTileColumns = 384, kTileFloats = 1 << 16;
+constexpr int64_t kFlatRows = 112, kFlatColumns = 1024;
 constexpr int64_t kChunk = 8192;             // of k, where it is split: an operand's part stays in the L3 cache
 constexpr int64_t kSharedFloats = 1 << 25;   // of a B packed once for all
 constexpr int64_t kTasks = 16;               // enough for the threads to end together
@@ -68,6 +69,8 @@ Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   if (!m || !n || !batches) return t;
   const int64_t deepest = std::max<int64_t>(1, std::max(std::min<int64_t>(k, kBlockK), std::min(n, kTileColumns)));
   int64_t rows = std::min(kTileRowsMost, std::max(kTileRows, kTileFloats / deepest)), columns = kTileColumns;
+  // With little to sum, writing the result is the work: flat tiles make it run along memory.
+  if (k <= kBlockK && n > kTileColumns) rows = kFlatRows, columns = kFlatColumns;
   const auto cut = [&] {
     t.tilesM = ceilDiv(m, rows);
     t.tilesN = std::min(ceilDiv(n, columns), panels);

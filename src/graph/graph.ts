@@ -57,7 +57,7 @@ export interface Node {
   /** Its gradient was taken. */
   spent: boolean;
   /** Where it was recorded, for messages; kept where it matters: at assignments and what reads variables. */
-  readonly site: Error | null;
+  site: Error | null;
 }
 
 const codes = new Map<string, number>();
@@ -71,7 +71,7 @@ class RecordedNode implements Node {
   ready = false;
   retained = false;
   spent = false;
-  readonly site: Error | null;
+  site: Error | null;
 
   constructor(
     readonly operation: Operation,

@@ -101,6 +101,8 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
   for (const node of assignments) {
     node.storage!.version = node.version;
     node.storage!.assignedAt = node.site;
+    // Captured frames hold closures that hold graphs: one site a variable, or every step would keep the last.
+    node.site = null;
   }
   for (const index of compiled.results) {
     const node = nodes[index]!;

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Packs the package, installs it elsewhere without install scripts, and uses it as a consumer would.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$root"
+npx publint --strict --pack npm
+# The build is there already; packing must not run it again.
+npm pack --ignore-scripts --pack-destination "$work" >/dev/null
+cd "$work"
+npm init -y >/dev/null
+npm pkg set type=module >/dev/null
+npm install --ignore-scripts --no-fund --no-audit "$work"/flybrick-*.tgz >/dev/null
+cat >use.ts <<'TS'
+import { crossEntropy, type Tensor, tensor } from "flybrick";
+import { Dataset } from "flybrick/data";
+import { lenet } from "flybrick/models";
+import * as nn from "flybrick/nn";
+import { sgd } from "flybrick/optim";
+import { train } from "flybrick/train";
+
+const net: nn.Sequential = nn.sequential([4], nn.linear(4, 3));
+const optimizer = sgd(net.parameters(), { learningRate: 0.1 });
+const loss: Tensor = crossEntropy(net.forward(tensor([1, 2, 3, 4], [1, 4])), tensor(Int32Array.from([2])));
+loss.backward();
+await optimizer.step();
+const value: number = await loss.item();
+if (!Number.isFinite(value) || typeof train !== "function" || typeof Dataset !== "function" || lenet().parameterCount() !== 61_706) {
+  throw new Error("the package does not work");
+}
+TS
+"$root/node_modules/.bin/tsc" --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --skipLibCheck false \
+  --module nodenext --target es2022 --types "" --outDir . use.ts
+node use.js
+npx flybrick devices | grep -q '^\* cpu'
+npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'
+echo "the packed package installs, type-checks, computes on the CPU device and trains"
