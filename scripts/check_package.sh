@@ -31,7 +31,7 @@ if (!Number.isFinite(value) || typeof train !== "function" || typeof Dataset !==
 }
 TS
 "$root/node_modules/.bin/tsc" --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --skipLibCheck false \
-  --module nodenext --target es2022 --types "" --outDir . use.ts
+  --module nodenext --target es2022 --outDir . use.ts
 node use.js
 npx flybrick devices | grep -q '^\* cpu'
 npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'

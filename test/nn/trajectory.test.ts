@@ -124,7 +124,8 @@ for (const [name, device] of await testDevices()) {
         name === "reference" ? { ...expected, steps: 2, losses: expected.losses.slice(0, 2) } : expected,
       );
     });
-    test.runIf(name === "cpu")("the full AlexNet: every gradient of a step", async () => {
+    if (name === "reference") return;
+    test("the full AlexNet: every gradient of a step", async () => {
       useDevice(device);
       await follow(alexnet(), fixture("alexnet_full"));
     });
