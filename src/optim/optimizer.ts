@@ -40,6 +40,8 @@ export class Optimizer {
     }
     layOut(parameters);
     this.states = zeroState(parameters, stateNames.length);
+    // First values now, or the first step would have to keep every gradient until they are there.
+    void evaluateNodes([]);
   }
 
   /**

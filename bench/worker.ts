@@ -1,0 +1,41 @@
+/** Our side of a race, in a process of its own: sets work up, runs steps, tells its peak memory. */
+import { readFileSync } from "node:fs";
+import { openDevice } from "../src/devices/open.js";
+import { useDevice } from "../src/tensor/evaluate.js";
+import type { Work } from "./pytorch.js";
+import { type Prepared, prepare } from "./work.js";
+
+export type Command =
+  | { cmd: "setup"; work: Work; threads?: number }
+  | { cmd: "run"; steps: number }
+  | { cmd: "memory" };
+
+let prepared: Prepared | null = null;
+
+async function answer(command: Command): Promise<object> {
+  if (command.cmd === "memory") {
+    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));
+    return { peakMemoryMB: Number(peak?.[1] ?? 0) / 1024 };
+  }
+  if (command.cmd === "setup") {
+    const device = await openDevice("cpu", command.threads === undefined ? {} : { threads: command.threads });
+    useDevice(device);
+    prepared = await prepare(command.work);
+    for (let i = 0; i < 2; i++) await prepared.step();
+    return { flop: prepared.flop, device: device.description };
+  }
+  const seconds: number[] = [];
+  for (let i = 0; i < command.steps; i++) {
+    const start = performance.now();
+    await prepared!.step();
+    seconds.push((performance.now() - start) / 1000);
+  }
+  return { seconds };
+}
+
+process.on("message", (command: Command) => {
+  answer(command).then(
+    (result) => process.send!(result),
+    (error: Error) => process.send!({ error: error.message }),
+  );
+});

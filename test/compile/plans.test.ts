@@ -1,0 +1,93 @@
+import { expect, test } from "vitest";
+import type { Plan } from "../../src/core/plan.js";
+import { Dataset } from "../../src/data/dataset.js";
+import type { Device } from "../../src/devices/device.js";
+import { openReference } from "../../src/devices/reference/reference.js";
+import { alexnet } from "../../src/models/alexnet.js";
+import { lenet } from "../../src/models/lenet.js";
+import { softmaxRegression } from "../../src/models/mlp.js";
+import type { Sequential } from "../../src/nn/index.js";
+import { backward } from "../../src/ops/gradients.js";
+import { manualSeed } from "../../src/ops/random.js";
+import { crossEntropy } from "../../src/ops/softmax.js";
+import { type OptimizerRecipe, sgd } from "../../src/optim/index.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+
+/** A device with the CPU's traits that keeps plans and runs nothing. */
+function recorder(): { device: Device; plans: Plan[] } {
+  const plans: Plan[] = [];
+  const device: Device = {
+    ...openReference(),
+    traits: { channelsLast: true },
+    allocate: (byteLength) => ({ byteLength }),
+    write() {},
+    prepare(plan) {
+      plans.push(plan);
+      return { plan };
+    },
+    async run() {},
+  };
+  return { device, plans };
+}
+
+/** The plan of a training step, and how many plans five steps needed. */
+async function trainingPlan(
+  net: () => Sequential,
+  size: number,
+  batchSize: number,
+  recipe: OptimizerRecipe,
+): Promise<{ plan: Plan; count: number }> {
+  const { device, plans } = recorder();
+  useDevice(device);
+  manualSeed(0);
+  const model = net();
+  const images = {
+    images: new Uint8Array(784 * 512),
+    labels: new Uint8Array(512),
+    count: 512,
+    height: 28,
+    width: 28,
+    channels: 1 as const,
+  };
+  const set = new Dataset(images, [], size);
+  const optimizer = recipe(model.parameters());
+  for (let i = 0; i < 5; i++) {
+    const { x, y } = set.batch(new Int32Array(batchSize));
+    backward(crossEntropy(model.forward(x), y));
+    await optimizer.step();
+  }
+  return { plan: plans.at(-1)!, count: plans.length };
+}
+
+test("softmax regression: the whole plan", async () => {
+  const { plan } = await trainingPlan(softmaxRegression, 28, 32, sgd({ learningRate: 0.1 }));
+  expect(`${plan}`).toMatchSnapshot();
+});
+
+test("LeNet with momentum: the whole plan", async () => {
+  const { plan } = await trainingPlan(lenet, 28, 32, sgd({ learningRate: 0.9, momentum: 0.9 }));
+  expect(`${plan}`).toMatchSnapshot();
+});
+
+test("five steps need two plans: the weights' first values, and the step", async () => {
+  const { count } = await trainingPlan(lenet, 28, 32, sgd({ learningRate: 0.9 }));
+  expect(count).toBe(2);
+});
+
+test("AlexNet at batch 128: few steps, no flat gradient, memory reused", async () => {
+  const { plan } = await trainingPlan(alexnet, 224, 128, sgd({ learningRate: 0.01 }));
+  const kinds = plan.steps.map(({ kernel }) => kernel.kind);
+  expect(plan.steps.length).toBeLessThanOrEqual(60);
+  expect(plan.arenaBytes).toBeLessThan(450 * 2 ** 20);
+  // Bias, ReLU, dropout and the update ride on heavy kernels: no large tensor has a pointwise step of its own.
+  const large = plan.steps.filter(
+    (step) => step.kernel.kind === "pointwise" && step.shape.reduce((a, b) => a * b, 1) > 10_000,
+  );
+  expect(large).toEqual([]);
+  expect(kinds.filter((kind) => kind === "conv2dInputGrad").length).toBe(4);
+  // A weight's gradient exists in its kernel's epilogue only.
+  for (const step of plan.steps) {
+    if (step.kernel.kind === "conv2dWeightGrad")
+      expect(step.outputs.every(({ target }) => plan.values[target.value]!.buffer > 0)).toBe(true);
+  }
+});
