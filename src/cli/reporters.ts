@@ -16,7 +16,7 @@ export function printJson(record: object): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
-/** A bar on a terminal, plain lines elsewhere. */
+/** A bar on a terminal, plain lines elsewhere; `onFirst` may add a remark once the speed is known. */
 export function terminalReporter(
   epochs: number,
   onFirst?: (progress: Progress) => string | undefined,
@@ -30,7 +30,8 @@ export function terminalReporter(
       if (epoch !== current) view.start(epoch, steps);
       current = epoch;
       view.update(step, { loss, accuracy, imagesPerSecond: examplesPerSecond });
-      if (!isFirst) return;
+      // The first steps warm up: a fifth of an epoch says how fast it really goes.
+      if (!isFirst || step < steps / 5) return;
       isFirst = false;
       const remark = onFirst?.(progress);
       if (remark) view.note(remark);
