@@ -23,6 +23,11 @@ function buildProgram(): Command {
 
 /** Runs a command line; sets the exit code, prints mistakes as one sentence. */
 export async function main(args: readonly string[]): Promise<void> {
+  // A reader that stops early (`| head`) is no mistake.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
   try {
     await buildProgram().parseAsync(args, { from: "user" });
   } catch (error) {

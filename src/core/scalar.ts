@@ -40,10 +40,6 @@ function compare(value: (a: number, b: number) => boolean, cpp: string): Row {
   return { args: [T, T], result: "bool", value: (a, b) => (value(a, b) ? 1 : 0), cpp };
 }
 
-function bits(value: (a: number, b: number) => number, cpp: string): Row {
-  return { args: ["u32", "u32"], result: "u32", value, cpp };
-}
-
 const flat: Derivative = (b) => [b.constant(0)];
 
 export const rows = {
@@ -173,8 +169,6 @@ export const rows = {
   and: { args: ["bool", "bool"], result: "bool", value: (a, b) => a & b, cpp: "a & b" },
   or: { args: ["bool", "bool"], result: "bool", value: (a, b) => a | b, cpp: "a | b" },
   not: { args: ["bool"], result: "bool", value: (a) => 1 - a, cpp: "~a" },
-  bitAnd: bits((a, b) => (a & b) >>> 0, "a & b"),
-  shiftRight: bits((a, b) => (b > 31 ? 0 : a >>> b), "a >> b"),
   /** Word 0 of Philox4x32-10 (Salmon et al., 2011) for counter (index, draw, 0, 0) and key (low, high). */
   philox: {
     args: ["u32", "u32", "u32", "u32"],

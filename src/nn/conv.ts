@@ -9,7 +9,7 @@ import {
 } from "../ops/conv.js";
 import { type Tensor, variable } from "../tensor/tensor.js";
 import { defaultUniform } from "./init.js";
-import { Module, requireRank } from "./module.js";
+import { Module, requireRank, weightAndBias } from "./module.js";
 
 export interface Conv2dLayerOptions extends Conv2dOptions {
   kernelSize: Size2d;
@@ -42,14 +42,7 @@ export class Conv2d extends Module {
   }
 
   override namedParameters(): Map<string, Tensor> {
-    return new Map(
-      this.bias
-        ? [
-            ["weight", this.weight],
-            ["bias", this.bias],
-          ]
-        : [["weight", this.weight]],
-    );
+    return weightAndBias(this.weight, this.bias);
   }
 
   override outputShape(input: Shape): Shape {

@@ -2,7 +2,7 @@ import type { Shape } from "../core/shape.js";
 import { linear as affine } from "../ops/matmul.js";
 import { type Tensor, variable } from "../tensor/tensor.js";
 import { defaultUniform } from "./init.js";
-import { Module } from "./module.js";
+import { Module, weightAndBias } from "./module.js";
 
 export class Linear extends Module {
   override readonly name = "Linear";
@@ -23,14 +23,7 @@ export class Linear extends Module {
   }
 
   override namedParameters(): Map<string, Tensor> {
-    return new Map(
-      this.bias
-        ? [
-            ["weight", this.weight],
-            ["bias", this.bias],
-          ]
-        : [["weight", this.weight]],
-    );
+    return weightAndBias(this.weight, this.bias);
   }
 
   override outputShape(input: Shape): Shape {

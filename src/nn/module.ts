@@ -87,3 +87,13 @@ export function requireRank(layer: string, input: Shape, rank: number, what: str
   if (input.length !== rank)
     throw new RangeError(`${layer} expects ${what} but receives ${showShape(input)}`);
 }
+
+/** The names of a layer with one weight and perhaps a bias. */
+export function weightAndBias(weight: Tensor, bias: Tensor | null): Map<string, Tensor> {
+  return bias
+    ? new Map([
+        ["weight", weight],
+        ["bias", bias],
+      ])
+    : new Map([["weight", weight]]);
+}
