@@ -1,5 +1,6 @@
 // Convolutions as products that never write their windows to memory: the packers cut them from the NHWC image.
 #include <algorithm>
+#include <cstring>
 
 #include "gemm.h"
 
@@ -13,14 +14,42 @@ struct Activation {
   const float* data;
   int64_t n, c, h, w, strideN, strideY, strideX;
   bool copied;
+  int top = 0, left = 0;  // zeros around the copy
 
   explicit Activation(const View& v)
       : data(static_cast<const float*>(v.data)), n(v.shape[0]), c(v.shape[1]), h(v.shape[2]), w(v.shape[3]),
         strideN(v.strides[0]), strideY(v.strides[2]), strideX(v.strides[3]), copied(v.strides[1] != 1 && v.shape[1] != 1) {}
 
+  // Has the copy made with zeros around it, so that no window is clipped: what clipping costs each window is more
+  // than the copy where windows are short.
+  void surround(const ConvGeometry& g) {
+    if (!g.padTop && !g.padBottom && !g.padLeft && !g.padRight) return;
+    top = g.padTop, left = g.padLeft, copied = true;
+    h += top + g.padBottom, w += left + g.padRight;
+  }
+  bool dense() const { return copied || (strideX == c && strideY == w * c && strideN == h * w * c); }
   int64_t scratch() const { return copied ? padded(n * c * h * w) : 0; }
   void place(Pool& pool, const View& v, float* to) {
     if (!copied) return;
+    if (h > v.shape[2] || w > v.shape[3]) {
+      pool.parallel(n, [&](int64_t image, int) {
+        float* out = to + image * h * w * c;
+        std::memset(out, 0, h * w * c * sizeof(float));
+        for (int64_t y = 0; y < v.shape[2]; y++) {
+          const float* row = data + image * v.strides[0] + y * v.strides[2];
+          float* target = out + ((y + top) * w + left) * c;
+          if (c == 1 && v.strides[3] == 1) {
+            std::memcpy(target, row, v.shape[3] * sizeof(float));
+            continue;
+          }
+          for (int64_t x = 0; x < v.shape[3]; x++)
+            for (int64_t i = 0; i < c; i++) target[x * c + i] = row[x * v.strides[3] + i * v.strides[1]];
+        }
+      });
+      data = to;
+      strideX = c, strideY = w * c, strideN = h * w * c;
+      return;
+    }
     const int64_t shape[4] = {n, h, w, c}, strides[4] = {strideN, strideY, strideX, v.strides[1]};
     reorder(pool, data, shape, strides, to);
     data = to;
@@ -40,32 +69,113 @@ Operand windows(const Activation& x, const Image& g, bool outerIsK) {
   return {x.data, 0, outerIsK, &g};
 }
 
+// Few output channels leave the microkernel's vectors half empty and make packing the windows the work. Then `pixels`
+// neighbours in a row are computed as one output of pixels * channels channels, from a window `span` wide whose
+// weights are zero where a pixel does not look. In memory that is the same output.
+struct Neighbours {
+  int64_t pixels = 1, span;
+
+  Neighbours(const ConvGeometry& g, int64_t channels, int64_t kernelX, int64_t width) : span(kernelX) {
+    if (g.groups > 1) return;
+    const int64_t lanes = instructionSet().lanes;
+    const auto wide = [&](int64_t q) { return (q - 1) * g.strideX + (kernelX - 1) * g.dilationX + 1; };
+    // What a pixel costs in products of a vector; packing counts as one more.
+    double best = double(kernelX) * ((channels + lanes - 1) / lanes + 1);
+    for (int64_t q = 2; q * channels <= 2 * lanes; q++) {
+      const double cost = double(wide(q)) / q * ((q * channels + lanes - 1) / lanes + 1);
+      if (width % q == 0 && cost <= best) best = cost, pixels = q;
+    }
+    if (pixels > 1) span = wide(pixels);
+  }
+  void apply(Image& image) const {
+    if (pixels == 1) return;
+    image.columns /= pixels, image.stepX *= pixels;
+    image.kernelX = int(span), image.dilationX = 1;
+  }
+};
+
 }  // namespace
 
 void conv2d(Pool& pool, const int64_t* shape, const View& xView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
   const int rowAxes[] = {0, 2, 3}, columnAxes[] = {1};
   epilogue.matrix(rowAxes, 3, columnAxes, 1);
   const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = shape[1] / g.groups;
-  const int64_t m = shape[0] * shape[2] * shape[3], k = kh * kw * ci;
+  const int64_t m = shape[0] * shape[2] * shape[3];
   if (!m || !co) return;
 
   Activation x(xView);
-  const Tiling t = tiling(g.groups, m, co, k, false);
-  const int64_t weights = padded(k * shape[1]);
+  const Neighbours near(g, co, kw, shape[3]);
+  const int64_t q = near.pixels, k = kh * near.span * ci;
+  if (q > 1) x.surround(g);
+  const Tiling t = tiling(g.groups, m / q, q * co, k, false);
+  const int64_t weights = padded(k * q * shape[1]);
   float* scratch = pool.shared(weights + x.scratch() + t.packedB());
   x.place(pool, xView, scratch + weights);
   // Weights as [kh, kw, ci, co of all groups].
   const int64_t* s = weight.strides;
   const int64_t sizes[4] = {kh, kw, ci, shape[1]}, strides[4] = {s[2], s[3], s[1], s[0]};
-  reorder(pool, static_cast<const float*>(weight.data), sizes, strides, scratch);
+  const float* from = static_cast<const float*>(weight.data);
+  if (q == 1) {
+    reorder(pool, from, sizes, strides, scratch);
+  } else {
+    std::memset(scratch, 0, weights * sizeof(float));
+    for (int64_t j = 0; j < q; j++)
+      for (int64_t ky = 0; ky < kh; ky++)
+        for (int64_t kx = 0; kx < kw; kx++)
+          for (int64_t c = 0; c < ci; c++) {
+            float* to = scratch + ((ky * near.span + j * g.strideX + kx * g.dilationX) * ci + c) * q * co + j * co;
+            for (int64_t o = 0; o < co; o++) to[o] = from[ky * s[2] + kx * s[3] + c * s[1] + o * s[0]];
+          }
+  }
 
   Image image = x.image(ci, shape[2], shape[3], kh, kw);
-  image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop, image.padX = g.padLeft;
+  image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop - x.top, image.padX = g.padLeft - x.left;
   image.dilationY = g.dilationY, image.dilationX = g.dilationX;
-  gemm(pool, t, windows(x, image, false), {scratch, shape[1], true, nullptr},
+  near.apply(image);
+  gemm(pool, t, windows(x, image, false), {scratch, q * shape[1], true, nullptr},
        [&](int64_t group) { return Offsets{group * ci, group * co}; }, scratch + weights + x.scratch(), nullptr,
        [&](int thread, int64_t group, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* c,
-           int64_t ld) { epilogue.apply(thread, row, rows, group * co + column, columns, c, ld); });
+           int64_t ld) {
+         if (q == 1) epilogue.apply(thread, row, rows, group * co + column, columns, c, ld);
+         else epilogue.apply(thread, row * q, rows * q, 0, co, c, co);  // gemm leaves so few columns without gaps
+       });
+}
+
+// With few input channels: a product gives every output pixel's whole window of gradients, which are then added up
+// where they lie. Far fewer products than a convolution that fills a part of a vector. A task makes an image.
+static bool inputGradByWindows(Pool& pool, const int64_t* shape, const View& dyView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
+  constexpr int64_t kMostFloats = 1 << 17;  // of an image's windows: they stay in the second-level cache
+  const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = weight.shape[0];
+  const int64_t h = shape[2], w = shape[3], n = kh * kw * ci, lanes = instructionSet().lanes;
+  Activation dy(dyView);
+  const int64_t ld = (n + 2 * lanes - 1) / (2 * lanes) * 2 * lanes;
+  const int64_t height = h + g.padTop + g.padBottom, width = w + g.padLeft + g.padRight;
+  if (g.groups > 1 || g.dilationX > 1 || 2 * ci > lanes || !dy.dense() || dy.h * dy.w * ld > kMostFloats ||
+      height * width * ci > kMostFloats)
+    return false;
+  const int64_t weights = padded(co * n);
+  const int64_t sums = padded(height * width * ci + 2 * lanes);  // of a thread
+  float* scratch = pool.shared(weights + dy.scratch() + pool.threads() * sums);
+  dy.place(pool, dyView, scratch + weights);
+  const int64_t* s = weight.strides;
+  const int64_t sizes[4] = {co, kh, kw, ci}, strides[4] = {s[0], s[2], s[3], s[1]};
+  reorder(pool, static_cast<const float*>(weight.data), sizes, strides, scratch);
+
+  const Image image = {int(height), int(width), int(ci), 0, width * ci, ci, int(dy.h), int(dy.w), int(kh), int(kw),
+                       g.strideY, g.strideX, 0, 0, g.dilationY, 1, 1, 1};
+  const Tiling t = {dy.n, dy.h * dy.w, n, co, 1, 1, 1, ld, false};
+  gemm(pool, t, {dy.data, co, false, nullptr}, {scratch, n, true, nullptr},
+       [&](int64_t batch) { return Offsets{batch * dy.strideN, 0}; }, nullptr, nullptr,
+       [&](int thread, int64_t batch, int64_t, int64_t, int64_t, int64_t, const float* c, int64_t pitch) {
+         float* spare = scratch + weights + dy.scratch() + thread * sums;
+         std::memset(spare, 0, sums * sizeof(float));
+         instructionSet().addWindows(image, c, pitch, spare);
+         const float* inner = spare + (g.padTop * width + g.padLeft) * ci;
+         if (width == w) return epilogue.apply(thread, batch * h * w, h * w, 0, ci, inner, ci);
+         for (int64_t y = 0; y < h; y++) std::memmove(spare + y * w * ci, inner + y * width * ci, w * ci * sizeof(float));
+         epilogue.apply(thread, batch * h * w, h * w, 0, ci, spare, ci);
+       });
+  return true;
 }
 
 // A convolution of dy, spread apart by the stride, with the weights turned around.
@@ -74,7 +184,7 @@ void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   epilogue.matrix(rowAxes, 3, columnAxes, 1);
   const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = weight.shape[0] / g.groups;
   const int64_t m = shape[0] * shape[2] * shape[3], k = kh * kw * co;
-  if (!m || !ci) return;
+  if (!m || !ci || (k && inputGradByWindows(pool, shape, dyView, weight, g, epilogue))) return;
 
   Activation dy(dyView);
   const Tiling t = tiling(g.groups, m, ci, k, false);
@@ -113,23 +223,34 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
 
   Activation x(xView), dy(dyView);
   const int64_t pixels = dy.n * dy.h * dy.w;
-  const Tiling t = tiling(g.groups, co, n, pixels, true);
+  Neighbours near(g, co, kw, dy.w);
+  if (!dy.dense()) near.pixels = 1, near.span = kw;
+  const int64_t q = near.pixels, wide = kh * near.span * ci;
+  if (q > 1) x.surround(g);
+  Tiling t = tiling(g.groups, q * co, wide, pixels / q, true);
+  t.splits *= q;
   float* scratch = pool.shared(x.scratch() + dy.scratch() + t.packedB() + t.partials());
   x.place(pool, xView, scratch);
   dy.place(pool, dyView, scratch + x.scratch());
   float* partials = scratch + x.scratch() + dy.scratch() + t.packedB();
 
   Image image = x.image(ci, dy.h, dy.w, kh, kw);
-  image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop, image.padX = g.padLeft;
+  image.stepY = g.strideY, image.stepX = g.strideX, image.padY = g.padTop - x.top, image.padX = g.padLeft - x.left;
   image.dilationY = g.dilationY, image.dilationX = g.dilationX;
+  near.apply(image);
   const Image upstream = dy.image(co, dy.h, dy.w, 1, 1);
-  gemm(pool, t, windows(dy, upstream, true), windows(x, image, true),
+  const Operand left = q > 1 ? Operand{dy.data, q * co, true, nullptr} : windows(dy, upstream, true);
+  gemm(pool, t, left, windows(x, image, true),
        [&](int64_t group) { return Offsets{group * co, group * ci}; }, scratch + x.scratch() + dy.scratch(), partials, nullptr);
   pool.parallel(shape[0], [&](int64_t row, int thread) {
     float *turned = pool.local(thread, 2 * t.ld), *sum = turned + t.ld;
-    sumSplits(partials + (row / co * t.splits * co + row % co) * t.ld, t.splits, co * t.ld, n, sum);
-    for (int64_t tap = 0; tap < taps; tap++)
-      for (int64_t c = 0; c < ci; c++) turned[c * taps + tap] = sum[tap * ci + c];
+    for (int64_t j = 0; j < q; j++) {  // each neighbour's own part of the wide window
+      sumSplits(partials + (row / co * t.splits * co * q + j * co + row % co) * t.ld, t.splits, q * co * t.ld, wide, sum);
+      for (int64_t tap = 0; tap < taps; tap++) {
+        const int64_t at = q == 1 ? tap : tap / kw * near.span + j * g.strideX + tap % kw * g.dilationX;
+        for (int64_t c = 0; c < ci; c++) turned[c * taps + tap] = sum[at * ci + c] + (j ? turned[c * taps + tap] : 0.0f);
+      }
+    }
     epilogue.apply(thread, row, 1, 0, n, turned, t.ld);
   });
 }

@@ -17,7 +17,7 @@ namespace flybrick {
 namespace portable {
 constexpr int kLanes = 4, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
 }  // namespace portable
 
 #if defined(__x86_64__)
@@ -28,7 +28,7 @@ constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, mul
 namespace avx2 {
 constexpr int kLanes = 8, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
 }  // namespace avx2
 #pragma GCC pop_options
 
@@ -39,7 +39,7 @@ constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, mul
 namespace avx512 {
 constexpr int kLanes = 16, kPanelRows = 14;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
@@ -139,7 +139,8 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
     const Tile at = tile(task, t.tilesM);
     float* spare = pool.local(thread, spareSize + blockA + blockB + tileRows * tileColumns);
     float *packedA = spare + spareSize, *packedB = packedA + blockA, *c = packedB + blockB;
-    int64_t ld = tileColumns;
+    // One panel's rows can lie next to each other: what a row writes past its end is zeros, before the next is written.
+    int64_t ld = t.n <= panel ? t.n : tileColumns;
     if (partials) {
       c = partials + ((at.batch * t.splits + at.split) * t.m + at.row) * t.ld + at.column;
       ld = t.ld;

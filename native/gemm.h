@@ -33,6 +33,9 @@ struct InstructionSet {
   // c += or = a b over one block; c is written up to a whole vector past `columns`.
   void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
                    int64_t ld, bool add);
+  // Adds the rows of c, windows of one image in the order that packing cuts them, to the places they lie at. No
+  // window is clipped; the image is written up to a whole vector past its end.
+  void (*addWindows)(const Image& g, const float* c, int64_t ld, float* image);
 };
 const InstructionSet& instructionSet();  // the one isa() names
 
@@ -56,7 +59,7 @@ using Sink = std::function<void(int thread, int64_t batch, int64_t row, int64_t 
                                 const float* c, int64_t ld)>;
 
 // Without `partials`, every tile goes to the sink (tiling.splits must be 1). With it, tiles are left in
-// partials[batch][split][m][ld] for the caller to sum. `packedB` holds tiling.packedB() floats.
+// partials[batch][split][m][ld] for the caller to sum. Tiles of all n <= 2 vectors of columns come with ld = n. `packedB` holds tiling.packedB() floats.
 void gemm(Pool& pool, const Tiling& tiling, const Operand& a, const Operand& b, const BatchOffsets& offsets,
           float* packedB, float* partials, const Sink& sink);
 

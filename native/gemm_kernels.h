@@ -219,3 +219,16 @@ static void multiply(int rows, int columns, int depth, bool kMajor, const float*
     }
   }
 }
+
+static void addWindows(const Image& g, const float* c, int64_t ld, float* image) {
+  const int run = g.kernelX * g.channels;
+  for (int y = 0; y < g.rows; y++)
+    for (int x = 0; x < g.columns; x++, c += ld)
+      for (int ky = 0; ky < g.kernelY; ky++) {
+        float* to = image + (y * g.stepY + ky * g.dilationY) * g.strideY + x * g.stepX * g.strideX;
+        const float* from = c + ky * run;
+        int i = 0;
+        for (; i + kLanes <= run; i += kLanes) store(to + i, load(to + i) + load(from + i));
+        if (i < run) store(to + i, load(to + i) + loadPart(from + i, run - i));
+      }
+}

@@ -62,8 +62,7 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
             Epilogue& epilogue) {
   const View* plain = source.plain();
   const Split s = splitAxes(rank, inputShape, reduced, plain);
-  const int64_t results = product(inputShape, s.kept, s.keptCount);
-  const int64_t length = product(inputShape, s.folded, s.foldedCount);
+  int64_t results = product(inputShape, s.kept, s.keptCount), length = product(inputShape, s.folded, s.foldedCount);
   // All results are one row; the reduced axes, of size 1 here, go wherever one is wanted.
   if (s.keptCount) epilogue.matrix(s.folded, s.foldedCount, s.kept, s.keptCount);
   else epilogue.matrix(s.folded, rank ? rank - 1 : 0, s.folded + (rank ? rank - 1 : 0), rank ? 1 : 0);
@@ -84,6 +83,17 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
       direct = static_cast<const float*>(plain->data);
       directLd = rows.rank ? rows.stride[0] : 0;
     }
+  }
+
+  // A few adjacent columns leave vectors half empty: sums then take several rows for one, and the row's copies of a
+  // result are added at the end.
+  int64_t copies = 1;
+  const int64_t sums = results;
+  if (op == ReduceOp::sum && direct && !s.across && columnAxes.adjacent() && directLd == results && length > 1) {
+    while (length % 2 == 0 && results <= 128) copies *= 2, results *= 2, length /= 2;
+    columnAxes = Axes{};
+    columnAxes.add(results, 1);
+    directLd = results;
   }
 
   // `outs` results a task, `part` values of each; a block is `lines` rows of `chunk` columns.
@@ -123,7 +133,8 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
 
   double* partValue = nullptr;
   int32_t* partIndex = nullptr;
-  if (parts > 1) {
+  const bool apart = parts > 1 || copies > 1;
+  if (apart) {
     float* memory = pool.shared(3 * parts * results);
     partValue = reinterpret_cast<double*>(memory);
     partIndex = reinterpret_cast<int32_t*>(memory + 2 * parts * results);
@@ -139,7 +150,7 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
     int32_t* index = reinterpret_cast<int32_t*>(memory + 2 * kMost);
     float* core = memory + 3 * kMost;
     float* tile = memory + 4 * kMost + kSlack64;
-    if (parts > 1) value = partValue + p * results + at, index = partIndex + p * results + at;
+    if (apart) value = partValue + p * results + at, index = partIndex + p * results + at;
     for (int64_t i = 0; i < n; i++) value[i] = start, index[i] = 0;
     const auto block = [&](int64_t row, int64_t rows, int64_t column, int64_t columns, int64_t first, int64_t out) {
       if (direct) {
@@ -160,21 +171,22 @@ void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const 
     } else {
       for (int64_t k = from; k < to; k += lines) block(k, clamp(to - k, 0, lines), at, n, k, 0);
     }
-    if (parts == 1) finish(thread, at, n, value, index, core);
+    if (!apart) finish(thread, at, n, value, index, core);
   });
-  if (parts == 1) return;
+  if (!apart) return;
 
-  pool.parallel(ceilDiv(results, kMost), [&](int64_t task, int thread) {
-    const int64_t at = task * kMost, n = clamp(results - at, 0, kMost);
-    for (int64_t p = 1; p < parts; p++) {
-      const double* value = partValue + p * results;
+  pool.parallel(ceilDiv(sums, kMost), [&](int64_t task, int thread) {
+    const int64_t at = task * kMost, n = clamp(sums - at, 0, kMost);
+    // Parts and copies lie one after the other.
+    for (int64_t p = 1; p < parts * copies; p++) {
+      const double* value = partValue + p * sums;
       for (int64_t i = at; i < at + n; i++) {
         double& total = partValue[i];
         const double v = value[i];
         if (op == ReduceOp::sum) total += v;
         else if ((op == ReduceOp::min ? v < total : v > total) || (v != v && total == total)) {
           total = v;
-          partIndex[i] = partIndex[p * results + i];
+          partIndex[i] = partIndex[p * sums + i];
         }
       }
     }

@@ -15,9 +15,12 @@ struct Strips {
   int lanes;
   Fold across[2][4], down[2][4];  // [f32, i32][ReduceOp]: a result for each row, for each column
   // Over n channels: the largest of `count` >= 1 places and its number; the sum; the sum where taps say `number`.
+  // The sum works in whole vectors: places and `out` need slack.
   void (*largest)(const float* x, const int64_t* at, const int32_t* number, int count, int64_t n, float* out,
                   int32_t* tap);
   void (*sum)(const float* x, const int64_t* at, int count, int64_t n, float* out);
+  // Each of n pixels `times` times; in whole vectors too.
+  void (*repeat)(const float* x, int64_t n, int64_t channels, int times, float* out);
   void (*sumWhere8)(const float* x, const int64_t* at, const uint8_t* taps, const int64_t* tapAt,
                     const int32_t* number, int count, int64_t n, float* out);
   void (*sumWhere32)(const float* x, const int64_t* at, const int32_t* taps, const int64_t* tapAt,

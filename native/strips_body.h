@@ -164,12 +164,19 @@ static void largest(const float* x, const int64_t* at, const int32_t* number, in
 }
 
 static void sum(const float* x, const int64_t* at, int count, int64_t n, float* out) {
-  strip(n, [&](auto w, int64_t j) {
-    using W = Wide<float, w.value>;
+  using W = Wide<float, kLanes>;
+  for (int64_t j = 0; j < n; j += kLanes) {
     typename W::V total = {};
     for (int t = 0; t < count; t++) total += W::load(x + at[t] + j);
     W::store(out + j, total);
-  });
+  }
+}
+
+static void repeat(const float* x, int64_t n, int64_t channels, int times, float* out) {
+  using W = Wide<float, kLanes>;
+  for (; n > 0; n--, x += channels)
+    for (int t = 0; t < times; t++, out += channels)
+      for (int64_t j = 0; j < channels; j += kLanes) W::store(out + j, W::load(x + j));
 }
 
 // n tap numbers as integers. GCC 12 widens bytes one by one unless told the instruction.
@@ -263,6 +270,7 @@ const Strips FLYBRICK_TABLE = {
     {FLYBRICK_FOLDS(down, float), FLYBRICK_FOLDS(down, int32_t)},
     FLYBRICK_SET::largest,
     FLYBRICK_SET::sum,
+    FLYBRICK_SET::repeat,
     FLYBRICK_SET::sumWhere<uint8_t>,
     FLYBRICK_SET::sumWhere<int32_t>,
     FLYBRICK_SET::blend,

@@ -82,7 +82,7 @@ void window(Pool& pool, WindowOp op, const int64_t* shape, const View& x, const 
 
   pool.parallel(shape[0] * blocks, [&](int64_t task, int thread) {
     const int64_t image = task / blocks, y0 = task % blocks * tall, y1 = clamp(y0 + tall, 0, outH);
-    float* core0 = pool.local(thread, 2 * tile + 3 * area + kSlack64 + room);
+    float* core0 = pool.local(thread, 2 * tile + 3 * area + 2 * kSlack64 + room);
     int32_t* core1 = reinterpret_cast<int32_t*>(core0 + tile);
     int64_t* at = reinterpret_cast<int64_t*>(core0 + 2 * tile);
     int32_t* number = reinterpret_cast<int32_t*>(at + area);
@@ -117,7 +117,10 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
   const Strips& s = strips();
   const int64_t area = ceilDiv(g.kernelY, g.strideY) * ceilDiv(g.kernelX, g.strideX);
   const int64_t tall = clamp(kTask / (width * channels), 1, height), blocks = ceilDiv(height, tall);
-  const int64_t tile = (channels > kApply ? channels : kApply) + kSlack64;
+  // Windows side by side that only sum: each row is dy's, every pixel repeated.
+  const bool apart = op == WindowOp::sum && g.kernelY == g.strideY && g.kernelX == g.strideX && !g.padTop && !g.padLeft &&
+                     height == outH * g.kernelY && width == outW * g.kernelX && dy.strides[3] == channels && channelsLast(dy);
+  const int64_t least = apart ? width * channels : channels, tile = (least > kApply ? least : kApply) + kSlack64;
   const int64_t windowRows = (tall + g.kernelY) / g.strideY + 2;
   const bool max = op == WindowOp::max, bytes = max && taps->dtype == DType::u8;
   const int64_t room = roomFor(dy, windowRows), tapRoom = max ? roomFor(*taps, windowRows) : 0;
@@ -136,7 +139,7 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
 
   pool.parallel(shape[0] * blocks, [&](int64_t task, int thread) {
     const int64_t image = task / blocks, y0 = task % blocks * tall, y1 = clamp(y0 + tall, 0, height);
-    float* core0 = pool.local(thread, tile + 5 * area + kSlack64 + room + tapRoom);
+    float* core0 = pool.local(thread, tile + 5 * area + 2 * kSlack64 + room + tapRoom);
     int64_t* at = reinterpret_cast<int64_t*>(core0 + tile);
     int64_t* tapAt = at + area;
     int32_t* number = reinterpret_cast<int32_t*>(tapAt + area);
@@ -149,6 +152,16 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
     else if (max) wide = rowsOf<int32_t>(*taps, image, first, last - first, reinterpret_cast<int32_t*>(packed + room));
     const int64_t tapRow = bytes ? narrow.row : wide.row, tapPixel = bytes ? narrow.pixel : wide.pixel;
 
+    if (apart) {
+      const int64_t most = clamp(kApply / (width * channels), 1, tall);
+      for (int64_t y = y0, n; y < y1; y += n) {
+        n = clamp(y1 - y, 0, most);
+        for (int64_t i = 0; i < n; i++)
+          s.repeat(up.data + ((y + i) / g.kernelY - first) * up.row, outW, channels, g.kernelX, core0 + i * width * channels);
+        epilogue.apply(thread, (image * height + y) * width, n * width, 0, channels, core0, channels);
+      }
+      return;
+    }
     eachPixel(epilogue, thread, image * height * width, width, y0, y1, channels, core0, nullptr,
               [&](int64_t py, int64_t px, float* out, int32_t*) {
       int count = 0;

@@ -229,10 +229,9 @@ const nastyInts = [
 
 /** Every combination of nasty values, one column per argument. */
 function columns(types: readonly ScalarType[], name: string): Tensor[] {
-  const lists = types.map((type, i) => {
+  const lists = types.map((type) => {
     if (type === "bool") return [0, 1];
     if (type === "f32") return nastyFloats;
-    // A shift by more than 31 is a row of its own in the table's value; the vectors agree up to 31.
     return nastyInts;
   });
   const count = name === "philox" ? 4096 : lists.reduce((n, list) => n * list.length, 1);
