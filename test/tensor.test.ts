@@ -153,3 +153,35 @@ describe("evaluation", () => {
     );
   });
 });
+
+describe("old and new values of a variable in one kernel", () => {
+  test("in a reduction", async () => {
+    const v = variable(tensor([1, 2]));
+    await v.data();
+    const old = mul(v, 2);
+    v.assign(add(v, 1));
+    expect(await sum(sub(v, old)).item()).toBe(-1);
+    expect([...(await v.data())]).toEqual([2, 3]);
+  });
+
+  test("in a product", async () => {
+    const v = variable(tensor([1, 2, 3, 4], [2, 2]));
+    await v.data();
+    const old = permute(v, [0, 1]);
+    v.assign(add(v, 1));
+    expect([...(await matmul(v, old).data())]).toEqual([11, 16, 19, 28]);
+    expect([...(await v.data())]).toEqual([2, 3, 4, 5]);
+  });
+});
+
+test("an assignment that can never be computed does not poison later work", async () => {
+  const v = variable(tensor([1, 2]));
+  const w = variable(tensor([0, 0]));
+  await evaluate(v, w);
+  const y = mul(v, 2);
+  v.assign(add(v, 1));
+  await evaluate(v);
+  w.assign(y);
+  await expect(w.data()).rejects.toThrow(/assigned since/);
+  expect(await add(tensor([1]), 1).item()).toBe(2);
+});

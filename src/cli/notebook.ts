@@ -72,7 +72,7 @@ export function addNotebook(program: Command): void {
         }
         if (outcome.stopped)
           print(
-            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path)}`,
+            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path, outcome.epochs.length)}`,
           );
         else
           print(

@@ -78,7 +78,7 @@ export function addTrain(program: Command): void {
         if (json) printJson({ event: "done", run: path, stopped: outcome.stopped });
         else if (outcome.stopped)
           view.note(
-            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path)}`,
+            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path, outcome.epochs.length)}`,
           );
         else view.note(`Done: ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
       } finally {

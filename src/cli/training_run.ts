@@ -133,8 +133,8 @@ export async function runTraining(
     if (result.stopped) await save();
     return result;
   } catch (error) {
-    // Updates stop on the device before the bad step, so what lies there are the last good weights.
-    if (error instanceof DivergedError) await save();
+    // The last epoch's file holds weights that were evaluated; without one, those before the bad step are kept.
+    if (error instanceof DivergedError && epochs.length === 0) await save();
     throw error;
   } finally {
     process.off("SIGINT", onSignal);
@@ -148,9 +148,31 @@ function curves(config: RunConfig, data: LoadedData, epochs: readonly EpochResul
   return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate });
 }
 
-/** How to go on with a stopped run. */
-export function continueHint(config: RunConfig, path: string): string {
-  return `Go on from these weights with: flybrick train ${config.model} --weights ${join(path, "model.safetensors")}`;
+/** How to go on with a stopped run: the command with everything that decided it. */
+export function continueHint(config: RunConfig, path: string, finished: number): string {
+  const flags: [string, string | number | undefined][] = [
+    ["data", config.data],
+    ["data-dir", config.dataDir],
+    ["resize", config.resize],
+    ["batch-size", config.batchSize],
+    ["epochs", Math.max(1, config.epochs - finished)],
+    ["optimizer", config.optimizer],
+    ["learning-rate", config.learningRate],
+    ["momentum", config.momentum],
+    ["weight-decay", config.weightDecay],
+    ["seed", config.seed + 1],
+    ["weights", join(path, "model.safetensors")],
+  ];
+  const words = flags.flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${quoted(`${value}`)}`],
+  );
+  const sample = config.sample ? " --sample" : "";
+  return `Go on from these weights (momentum starts anew) with:\n  flybrick train ${config.model}${sample} ${words.join(" ")}`;
+}
+
+/** As a shell reads it. */
+function quoted(text: string): string {
+  return /^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function environment(device: Device): Record<string, unknown> {

@@ -1,6 +1,14 @@
 import { input } from "../core/expression.js";
 import { denseStrides } from "../core/shape.js";
-import { isWhole, type LOutput, type LStep, type LValue, operandsOf, scalarType } from "./lowered.js";
+import {
+  isWhole,
+  type LOperand,
+  type LOutput,
+  type LStep,
+  type LValue,
+  operandsOf,
+  scalarType,
+} from "./lowered.js";
 
 /**
  * Puts steps in the order they run: recorded order as far as data allow, and every writer of a variable after
@@ -8,11 +16,12 @@ import { isWhole, type LOutput, type LStep, type LValue, operandsOf, scalarType 
  * places than it is written), the new value goes to a temporary first and is copied last.
  */
 export function order(steps: readonly LStep[]): LStep[] {
-  const all = steps.flatMap((step) => [step, ...divert(step, (o) => !updatesInPlace(step, o))]);
+  const all = [...steps];
+  for (const step of steps) divert(all, step, (o) => !updatesInPlace(step, o));
   for (;;) {
     const { sorted, stuck } = schedule(all);
     if (!stuck) return sorted;
-    all.push(...divert(stuck, () => true));
+    divert(all, stuck, () => true);
   }
 }
 
@@ -25,12 +34,14 @@ function updatesInPlace(step: LStep, output: LOutput): boolean {
   return !step.inputs.some(reads) && step.extras.filter(reads).every(isWhole);
 }
 
-/** Redirects a step's variable writes (those that `which` names) to temporaries; returns the copies to run later. */
-function divert(step: LStep, which: (output: LOutput) => boolean): LStep[] {
-  const copies: LStep[] = [];
-  step.outputs = step.outputs.map((output) => {
+/**
+ * Redirects a step's variable writes (those that `which` names) to temporaries. Whoever reads the new value reads
+ * the temporary, so that nothing waits for the copies, which run last.
+ */
+function divert(all: LStep[], step: LStep, which: (output: LOutput) => boolean): void {
+  for (const output of step.outputs) {
     const { value } = output;
-    if (!value.overwrites || !which(output)) return output;
+    if (!value.overwrites || !which(output)) continue;
     const temporary: LValue = {
       id: -1 - value.id,
       dtype: value.dtype,
@@ -39,8 +50,14 @@ function divert(step: LStep, which: (output: LOutput) => boolean): LStep[] {
       external: null,
       overwrites: null,
     };
+    const redirect = (operand: LOperand): LOperand =>
+      operand.kind === "value" && operand.value === value ? { ...operand, value: temporary } : operand;
+    for (const one of all) {
+      one.inputs = one.inputs.map(redirect);
+      one.extras = one.extras.map(redirect);
+    }
     const from = { kind: "value", value: temporary, views: [] } as const;
-    copies.push({
+    all.push({
       order: Number.MAX_SAFE_INTEGER,
       kernel: { kind: "pointwise" },
       shape: value.shape,
@@ -49,9 +66,8 @@ function divert(step: LStep, which: (output: LOutput) => boolean): LStep[] {
       extras: [from],
       outputs: [{ value, views: [], expr: input(0, scalarType(from)) }],
     });
-    return { ...output, value: temporary };
-  });
-  return copies;
+    step.outputs = step.outputs.map((o) => (o === output ? { ...o, value: temporary } : o));
+  }
 }
 
 /** Kahn's algorithm by recording order; `stuck` is a writer that waits for a reader that waits for it. */

@@ -81,7 +81,13 @@ export const rows = {
     value: (a, b) => a ** b,
     cpp: "pow_v(a, b)",
     derivative: (b, [x, y], result) => [
-      b.call("mul", y!, b.call("pow", x!, b.call("sub", y!, b.constant(1)))),
+      // x to the power 0 is constant, at 0 too.
+      b.call(
+        "select",
+        b.call("eq", y!, b.constant(0)),
+        b.constant(0),
+        b.call("mul", y!, b.call("pow", x!, b.call("sub", y!, b.constant(1)))),
+      ),
       b.call(
         "select",
         b.call("gt", x!, b.constant(0)),

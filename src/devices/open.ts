@@ -43,7 +43,11 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
     return await openCpuDevice(options);
   } catch (error) {
     if (name === "cpu") throw error;
-    return openReference();
+    const reference = openReference();
+    return {
+      ...reference,
+      description: `${reference.description}; the CPU device cannot be used: ${(error as Error).message}`,
+    };
   }
 }
 

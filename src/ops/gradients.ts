@@ -46,10 +46,15 @@ function isVariable(node: Node): boolean {
 
 /**
  * Gradients of a scalar (or, under `upstream`, of any tensor) by each of `wrt`, recorded; zeros are null. Throws
- * a RangeError on a tensor of several elements without `upstream`.
+ * a RangeError on a tensor of several elements without `upstream`, an Error where one of `wrt` wants no gradient.
  */
 export function gradients(of: Tensor, wrt: readonly Tensor[], upstream?: Tensor): (Tensor | null)[] {
   const nodes = new Set(wrt.map((one) => one.node));
+  if (wrt.some((one) => !one.node.tracked)) {
+    throw new Error(
+      "gradients: a tensor in wrt does not require a gradient; make it with variable(x, { requiresGrad: true })",
+    );
+  }
   const found = reverse(
     of.node,
     upstreamOf(of, upstream),

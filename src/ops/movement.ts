@@ -20,7 +20,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   if (
     shape.filter((size) => size === -1).length > 1 ||
     elementCount(inferred) !== count ||
-    inferred.some((size) => !Number.isInteger(size))
+    inferred.some((size) => !Number.isInteger(size) || size < 0)
   ) {
     throw new RangeError(
       `reshape: ${showShape(x.shape)} has ${count} elements and cannot become ${showShape(shape)}`,
@@ -79,6 +79,11 @@ export function slice(
   ends: readonly number[],
   steps?: readonly number[],
 ): Tensor {
+  if ([...starts, ...ends].some((bound) => !Number.isInteger(bound))) {
+    throw new RangeError(
+      `slice: bounds [${starts.join(", ")}] and [${ends.join(", ")}] must be whole numbers`,
+    );
+  }
   const bound = (value: number, size: number): number =>
     Math.min(size, Math.max(0, value < 0 ? value + size : value));
   const from = x.shape.map((size, axis) => bound(starts[axis] ?? 0, size));

@@ -24,8 +24,11 @@ export class Optimizer {
   steps = 0;
   private readonly states: readonly (readonly Tensor[])[];
 
+  /** Each once, however often it was given: a shared weight moves once a step. */
+  readonly parameters: readonly Tensor[];
+
   constructor(
-    readonly parameters: readonly Tensor[],
+    parameters: readonly Tensor[],
     /** May be changed between steps; compiles nothing. */
     public learningRate: number,
     stateNames: readonly string[],
@@ -38,8 +41,9 @@ export class Optimizer {
     if (!(learningRate > 0) || !Number.isFinite(learningRate)) {
       throw new RangeError(`learningRate is ${learningRate}; give a finite number above 0`);
     }
-    layOut(parameters);
-    this.states = zeroState(parameters, stateNames.length);
+    this.parameters = [...new Set(parameters)];
+    layOut(this.parameters);
+    this.states = zeroState(this.parameters, stateNames.length);
     // First values now, or the first step would have to keep every gradient until they are there.
     void evaluateNodes([]);
   }

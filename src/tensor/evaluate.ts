@@ -61,18 +61,16 @@ export function assignNode(target: Node, value: Node, tracked: boolean): Node {
  */
 export function evaluateNodes(asked: readonly Node[]): Promise<void> {
   const on = currentDevice();
+  for (const node of asked) if (node.ready) checkVersion(node, node, pending);
   const assignments = pending;
   const gradients = [...gradientRoots].flatMap(([node, holder]) =>
     !node.ready && holder.deref()?.grad?.node === node ? [node] : [],
   );
   const roots = [...new Set([...asked, ...assignments, ...gradients])].filter((node) => !node.ready);
   if (roots.length === 0) {
-    for (const node of asked) checkVersion(node, node);
     return Promise.resolve();
   }
-  const { nodes, key } = collect(roots, assignments.length > 0);
-  pending = [];
-  gradientRoots.clear();
+  const { nodes, key } = collectOrDrop(roots, assignments.length > 0);
 
   let cache = plans.get(on);
   if (!cache) {
@@ -98,6 +96,10 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
     return node.storage.on(on);
   });
   const scalars = compiled.scalars.map((index) => nodes[index]!.value);
+  const running = on.run(prepared, bindings, scalars);
+  // The device has taken it: from here on the new values are the values.
+  pending = [];
+  gradientRoots.clear();
   for (const node of assignments) {
     node.storage!.version = node.version;
     node.storage!.assignedAt = node.site;
@@ -109,12 +111,29 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
     node.ready = true;
     if (!node.tracked || node.spent || node.operation.kind === "assign") node.inputs = [];
   }
-  return on.run(prepared, bindings, scalars);
+  return running;
 }
 
 /** The results of a plan: the roots, and the outermost module's output where the plan assigns. */
 function resultsOf(nodes: readonly Node[], roots: readonly Node[], assigns: boolean): Node[] {
   return [...roots, ...(assigns ? nodes.filter((node) => node.retained && !node.ready) : [])];
+}
+
+/** Collects; where that throws, assignments and gradients that can never be computed are dropped, or all later work would throw. */
+function collectOrDrop(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: string } {
+  try {
+    return collect(roots, assigns);
+  } catch (error) {
+    gradientRoots.clear();
+    pending = pending.filter((node) => {
+      try {
+        return collect([node], true).nodes.length > 0;
+      } catch {
+        return false;
+      }
+    });
+    throw error;
+  }
 }
 
 /** Everything the roots need, inputs first, and the key of its structure. */
@@ -172,9 +191,9 @@ function typeCode(dtype: Node["dtype"]): number {
 }
 
 /** A value recorded before an assignment and asked for after it no longer exists. */
-function checkVersion(node: Node, reader: Node): void {
+function checkVersion(node: Node, reader: Node, waiting: readonly Node[] = []): void {
   const storage = node.storage!;
-  if (storage.version === node.version) return;
+  if (storage.version === node.version && !waiting.some((one) => one.storage === storage)) return;
   throw new Error(
     `a value recorded at ${siteOf(reader.site)} reads a variable of shape ${showShape(node.shape)} that was assigned since, at ${siteOf(storage.assignedAt)}; ask for the value before the assignment (or before optimizer.step())`,
   );

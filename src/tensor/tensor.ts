@@ -32,8 +32,8 @@ export class Tensor {
 
   /** The elements in row-major order, as a typed array of their own. */
   async data(): Promise<HostArray> {
-    evaluateNodes([this.node]);
-    const bytes = await this.node.storage!.read(currentDevice());
+    const done = evaluateNodes([this.node]);
+    const [bytes] = await Promise.all([this.node.storage!.read(currentDevice()), done]);
     return hostArray(this.dtype, bytes);
   }
 
