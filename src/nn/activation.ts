@@ -40,6 +40,7 @@ export function sigmoid(): Module {
   return new Activation("Sigmoid", logistic);
 }
 
+/** Hyperbolic tangent. */
 export function tanh(): Module {
   return new Activation("Tanh", hyperbolic);
 }

@@ -11,12 +11,14 @@ import { type Tensor, variable } from "../tensor/tensor.js";
 import { defaultUniform } from "./init.js";
 import { Module, requireRank, weightAndBias } from "./module.js";
 
+/** Kernel size, and what the operation `conv2d` takes. */
 export interface Conv2dLayerOptions extends Conv2dOptions {
   kernelSize: Size2d;
   /** Whether a number is added to each output channel; true if left out. */
   bias?: boolean;
 }
 
+/** The layer that `conv2d` makes: weight [out, in / groups, kh, kw] and bias [out]. */
 export class Conv2d extends Module {
   override readonly name = "Conv2d";
   readonly weight: Tensor;

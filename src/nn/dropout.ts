@@ -3,6 +3,7 @@ import { dropout as drop } from "../ops/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
 
+/** The layer that `dropout` makes. */
 export class Dropout extends Module {
   override readonly name = "Dropout";
 

@@ -4,6 +4,7 @@ import { type Tensor, variable } from "../tensor/tensor.js";
 import { defaultUniform } from "./init.js";
 import { Module, weightAndBias } from "./module.js";
 
+/** The layer that `linear` makes: weight [out, in] and bias [out]. */
 export class Linear extends Module {
   override readonly name = "Linear";
   readonly weight: Tensor;

@@ -14,6 +14,7 @@ export interface LayerRow {
   readonly outputBytes: number;
 }
 
+/** The network that `sequential` makes: iterable over its layers. */
 export class Sequential extends Module implements Iterable<Module> {
   override readonly name = "Sequential";
   private readonly children: readonly Module[];

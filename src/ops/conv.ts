@@ -12,6 +12,7 @@ export type Size2d = number | Pair;
 /** One number all around, [rows, columns], or [[top, bottom], [left, right]]. */
 export type Padding2d = number | Pair | readonly [Pair, Pair];
 
+/** Stride 1, no padding, dilation 1 and one group if left out. */
 export interface Conv2dOptions {
   stride?: Size2d;
   padding?: Padding2d;

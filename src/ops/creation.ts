@@ -9,14 +9,17 @@ export function full(shape: Shape, value: number, dtype: "f32" | "i32" = "f32"):
   return new Tensor(recordView(scalarNode(value, dtype), { kind: "expand", shape }));
 }
 
+/** A tensor of zeros; costs no memory until it is stored. */
 export function zeros(shape: Shape, dtype: "f32" | "i32" = "f32"): Tensor {
   return full(shape, 0, dtype);
 }
 
+/** A tensor of ones; costs no memory until it is stored. */
 export function ones(shape: Shape, dtype: "f32" | "i32" = "f32"): Tensor {
   return full(shape, 1, dtype);
 }
 
+/** Ones in the shape of x. */
 export function onesLike(x: Tensor, dtype: "f32" | "i32" = "f32"): Tensor {
   return full(x.shape, 1, dtype);
 }

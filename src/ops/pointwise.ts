@@ -132,17 +132,21 @@ export const neg = (x: Tensor): Tensor => pointwise("neg", [x], (a) => call("neg
 export const abs = unary("abs");
 /** -1, 0 or 1. */
 export const sign = unary("sign");
+/** Largest whole number not above x; no gradient. */
 export const floor = unary("floor");
+/** Smallest whole number not below x; no gradient. */
 export const ceil = unary("ceil");
 /** e to the power x. */
 export const exp = unary("exp");
 /** Natural logarithm. */
 export const log = unary("log");
+/** Square root; NaN below 0. */
 export const sqrt = unary("sqrt");
 /** Sine of radians. */
 export const sin = unary("sin");
 /** Cosine of radians. */
 export const cos = unary("cos");
+/** Hyperbolic tangent. */
 export const tanh = unary("tanh");
 /** 1 / (1 + exp(-x)). */
 export const sigmoid = unary("sigmoid");

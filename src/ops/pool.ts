@@ -7,6 +7,7 @@ import { outputSize, type Padding2d, paddingOf, pair, type Size2d } from "./conv
 import { requireFloat } from "./matmul.js";
 import { mul } from "./pointwise.js";
 
+/** The window of a pooling layer. */
 export interface Pool2dOptions {
   kernelSize: Size2d;
   /** The kernel's size if left out. */

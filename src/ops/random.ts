@@ -29,6 +29,7 @@ export function randomState(): RandomState {
   return { ...state };
 }
 
+/** Puts the random numbers where `randomState()` found them. */
 export function setRandomState(next: RandomState): void {
   Object.assign(state, next);
 }

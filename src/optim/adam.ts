@@ -2,6 +2,7 @@ import { call, constant } from "../core/expression.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Optimizer, type OptimizerRecipe } from "./optimizer.js";
 
+/** Hyperparameters of Adam and AdamW. */
 export interface AdamOptions {
   learningRate?: number;
   /** Decay of the running mean and of the running square; [0.9, 0.999] if left out. */

@@ -2,6 +2,7 @@ import { call } from "../core/expression.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Optimizer, type OptimizerRecipe } from "./optimizer.js";
 
+/** Hyperparameters of SGD. */
 export interface SgdOptions {
   learningRate: number;
   /** Share of the last step that is kept; 0 if left out. */

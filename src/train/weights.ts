@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { hostArray } from "../core/dtype.js";
+import { fileProblem, UserError } from "../core/errors.js";
 import type { Module } from "../nn/index.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite } from "./atomic_write.js";
@@ -25,9 +26,13 @@ export async function saveWeights(net: Module, path: string): Promise<void> {
 
 /** Reads a network's parameters from safetensors. Throws where the file is damaged or made for another network. */
 export async function loadWeights(net: Module, path: string): Promise<void> {
-  const { tensors } = decodeSafetensors(await readFile(path), path);
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
+  });
+  const { tensors } = decodeSafetensors(bytes, path);
   const values = new Map<string, Tensor>();
-  for (const [name, { shape, data }] of tensors) {
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (dtype !== "F32") throw new UserError(`${path}: tensor ${name} is ${dtype}; weights must be F32`);
     // A copy, since bytes in a file need not lie on a multiple of four.
     values.set(name, tensor(hostArray("f32", data.slice()), shape));
   }
