@@ -227,8 +227,7 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   if (!dy.dense()) near.pixels = 1, near.span = kw;
   const int64_t q = near.pixels, wide = kh * near.span * ci;
   if (q > 1) x.surround(g);
-  Tiling t = tiling(g.groups, q * co, wide, pixels / q, true);
-  t.splits *= q;
+  const Tiling t = tiling(g.groups, q * co, wide, pixels / q, true);
   float* scratch = pool.shared(x.scratch() + dy.scratch() + t.packedB() + t.partials());
   x.place(pool, xView, scratch);
   dy.place(pool, dyView, scratch + x.scratch());
@@ -242,7 +241,7 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const Operand left = q > 1 ? Operand{dy.data, q * co, true, nullptr} : windows(dy, upstream, true);
   gemm(pool, t, left, windows(x, image, true),
        [&](int64_t group) { return Offsets{group * co, group * ci}; }, scratch + x.scratch() + dy.scratch(), partials, nullptr);
-  pool.parallel(shape[0], [&](int64_t row, int thread) {
+  const auto add = [&](int64_t row, int thread) {
     float *turned = pool.local(thread, 2 * t.ld), *sum = turned + t.ld;
     for (int64_t j = 0; j < q; j++) {  // each neighbour's own part of the wide window
       sumSplits(partials + (row / co * t.splits * co * q + j * co + row % co) * t.ld, t.splits, q * co * t.ld, wide, sum);
@@ -252,7 +251,10 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
       }
     }
     epilogue.apply(thread, row, 1, 0, n, turned, t.ld);
-  });
+  };
+  if (t.partials() <= 1 << 17)  // not worth waking a thread
+    for (int64_t row = 0; row < shape[0]; row++) add(row, 0);
+  else pool.parallel(shape[0], add);
 }
 
 }  // namespace flybrick

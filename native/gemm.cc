@@ -58,6 +58,7 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t kTileRows = 392, kTileRowsMost = 896, kTileColumns = 384, kTileFloats = 1 << 16;
 constexpr int64_t kFlatRows = 112, kFlatColumns = 1024;
 constexpr int64_t kChunk = 8192;             // of k, where it is split: an operand's part stays in the L3 cache
+constexpr int64_t kShortChunk = 2 * kBlockK, kSmallResult = 8192;
 constexpr int64_t kSharedFloats = 1 << 25;   // of a B packed once for all
 constexpr int64_t kTasks = 16;               // enough for the threads to end together
 constexpr int64_t kTaskWork = 1 << 20;       // multiply-adds: below that a task is not worth a thread's while
@@ -77,6 +78,8 @@ Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   };
   cut();
   if (maySplit) t.splits = std::max<int64_t>(1, k / kChunk);
+  // Partial results this small cost nothing, while cutting the result would pack the operands again for each piece.
+  if (maySplit && m * n <= kSmallResult) t.splits = std::max(t.splits, std::min(kTasks, k / kShortChunk));
   while (batches * t.tilesM * t.tilesN * t.splits < kTasks) {
     const int64_t tileRows = ceilDiv(m, t.tilesM), tileColumns = ceilDiv(n, t.tilesN);
     if (tileRows * tileColumns * (k / t.splits) < 2 * kTaskWork) break;
@@ -171,7 +174,7 @@ void reorder(Pool& pool, const float* from, const int64_t shape[4], const int64_
   // Blocks of the last axis, so that a source with another adjacent axis is read in whole cache lines.
   constexpr int64_t kBlock = 16;
   const int64_t blocks = ceilDiv(shape[3], kBlock);
-  pool.parallel(shape[0] * blocks, [&](int64_t task, int) {
+  const auto block = [&](int64_t task, int) {
     const int64_t i = task / blocks, first = task % blocks * kBlock, count = std::min(kBlock, shape[3] - first);
     const int64_t step = strides[3];
     for (int64_t j = 0; j < shape[1]; j++)
@@ -180,7 +183,11 @@ void reorder(Pool& pool, const float* from, const int64_t shape[4], const int64_
         float* target = to + ((i * shape[1] + j) * shape[2] + k) * shape[3] + first;
         for (int64_t l = 0; l < count; l++) target[l] = source[l * step];
       }
-  });
+  };
+  // Waking a thread costs more than copying a few weights.
+  if (shape[0] * shape[1] * shape[2] * shape[3] <= 1 << 14)
+    for (int64_t task = 0; task < shape[0] * blocks; task++) block(task, 0);
+  else pool.parallel(shape[0] * blocks, block);
 }
 
 }  // namespace flybrick

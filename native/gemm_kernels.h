@@ -23,7 +23,7 @@ static void fetch(const Operand& m, int64_t outer, int count, int64_t inner, int
   const Image& g = *m.image;
   int tops[kGroup], lefts[kGroup];
   const float* corners[kGroup];  // of the windows, in the data or where it would be
-  bool inside[kGroup];
+  bool inside[kGroup], allInside = true;
   const bool spread = g.upY > 1 || g.upX > 1;
   int x = int(outer % g.columns), y = int(outer / g.columns % g.rows);
   int64_t n = outer / g.columns / g.rows;
@@ -32,6 +32,7 @@ static void fetch(const Operand& m, int64_t outer, int count, int64_t inner, int
     corners[i] = m.data + n * g.strideN + top * g.strideY + left * g.strideX;
     inside[i] = !spread && top >= 0 && left >= 0 && top + (g.kernelY - 1) * g.dilationY < g.height &&
              left + (g.kernelX - 1) * g.dilationX < g.width;
+    allInside &= inside[i];
     rows[i] = to + i * pitch;
     if (++x == g.columns) {
       x = 0;
@@ -52,6 +53,21 @@ static void fetch(const Operand& m, int64_t outer, int count, int64_t inner, int
     pieces[pieceCount++] = {ky * g.dilationY * g.strideY + kx * g.dilationX * g.strideX, ky, kx, offset, size};
     done += size;
     if (++kx == runsInRow) kx = 0, ky++;
+  }
+  if (allInside && pieceCount > 1 && run <= 4 * kLanes) {
+    // Short runs, none clipped: one piece of all windows at a time, so that its size is dealt with once.
+    // First what the next row of windows will read anew.
+    for (int i = 0; i < count; i++)
+      for (int r = 0; r < g.stepY; r++) prefetch(corners[i] + (g.kernelY + r) * g.strideY, run);
+    float* target = to;
+    for (int p = 0; p < pieceCount; target += pieces[p++].size) {
+      const int64_t from = pieces[p].tap + pieces[p].offset;
+      const int size = pieces[p].size, whole = (size - 1) / kLanes * kLanes;
+      for (int j = 0; j < whole; j += kLanes)
+        for (int i = 0; i < count; i++) store(target + i * pitch + j, load(corners[i] + from + j));
+      for (int i = 0; i < count; i++) store(target + i * pitch + whole, loadPart(corners[i] + from + whole, size - whole));
+    }
+    return;
   }
   for (int i = 0; i < count; i++) {
     float* target = to + i * pitch;
