@@ -7,17 +7,17 @@
 #include <vector>
 
 #if defined(__AVX512F__)
-constexpr int lanes = 16;
+constexpr int lanes = 16, chainCount = 20;
 #elif defined(__AVX__)
-constexpr int lanes = 8;
+constexpr int lanes = 8, chainCount = 10;
 #else
-constexpr int lanes = 4;
+constexpr int lanes = 4, chainCount = 10;
 #endif
 typedef float Vector __attribute__((vector_size(lanes * 4)));
 
-// Twenty independent chains hide the latency of each; the empty asm keeps them in registers.
+// Independent chains hide the latency of each; the empty asm keeps them in registers.
 static float chains(long rounds) {
-  constexpr int n = 20;
+    constexpr int n = chainCount;
   Vector sums[n];
   Vector a, b;
   for (int i = 0; i < lanes; i++) a[i] = 0.999f, b[i] = 1e-3f;
@@ -26,7 +26,9 @@ static float chains(long rounds) {
 #pragma GCC unroll 20
     for (int k = 0; k < n; k++) {
       sums[k] = sums[k] * a + b;
-#if defined(__x86_64__)
+#if defined(__AVX512F__)
+      asm volatile("" : "+v"(sums[k]));  // any of 32 registers
+#elif defined(__x86_64__)
       asm volatile("" : "+x"(sums[k]));
 #endif
     }
@@ -45,5 +47,5 @@ int main(int argc, char** argv) {
   for (int t = 0; t < threads; t++) workers.emplace_back([&] { sink = chains(rounds); });
   for (auto& worker : workers) worker.join();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("%.1f\n", 2.0 * 20 * lanes * rounds * threads / seconds / 1e9);
+  std::printf("%.1f\n", 2.0 * chainCount * lanes * rounds * threads / seconds / 1e9);
 }
