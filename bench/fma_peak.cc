@@ -15,7 +15,7 @@ constexpr int lanes = 4, chainCount = 10;
 #endif
 typedef float Vector __attribute__((vector_size(lanes * 4)));
 
-// Independent chains hide the latency of each; the empty asm keeps them in registers.
+// Independent chains hide the latency of each; floating-point rules forbid folding them.
 static float chains(long rounds) {
     constexpr int n = chainCount;
   Vector sums[n];
@@ -26,11 +26,6 @@ static float chains(long rounds) {
 #pragma GCC unroll 20
     for (int k = 0; k < n; k++) {
       sums[k] = sums[k] * a + b;
-#if defined(__AVX512F__)
-      asm volatile("" : "+v"(sums[k]));  // any of 32 registers
-#elif defined(__x86_64__)
-      asm volatile("" : "+x"(sums[k]));
-#endif
     }
   }
   float total = 0;
