@@ -133,8 +133,8 @@ export async function runTraining(
     if (result.stopped) await save();
     return result;
   } catch (error) {
-    // The last epoch's file holds weights that were evaluated; without one, those before the bad step are kept.
-    if (error instanceof DivergedError && epochs.length === 0) await save();
+    // The network holds the last good weights again.
+    if (error instanceof DivergedError) await save();
     throw error;
   } finally {
     process.off("SIGINT", onSignal);

@@ -11,7 +11,7 @@ import { manualSeed } from "../ops/random.js";
 import { crossEntropy } from "../ops/softmax.js";
 import type { OptimizerRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { type Tensor, variable } from "../tensor/tensor.js";
+import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
 
 export interface Progress {
@@ -74,11 +74,11 @@ export interface TrainResult {
   readonly steps: number;
 }
 
-/** A loss that is no number: training stopped, the weights are those before that step. */
+/** A loss that is no number: training stopped, the weights are the last that gave a finite one. */
 export class DivergedError extends UserError {
   constructor(readonly step: number) {
     super(
-      `the loss of step ${step} is not a finite number; the weights before that step are kept. A lower learning rate usually helps`,
+      `the loss of step ${step} is not a finite number; the last weights that gave a finite one are kept. A lower learning rate usually helps`,
     );
   }
 }
@@ -105,7 +105,7 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   if (initializer) initialize(net, initializer);
   const optimizer = options.optimizer(net.parameters());
   const metrics = new RunningMetrics();
-  const health = new Health();
+  const health = new Health(net.parameters());
   const results: EpochResult[] = [];
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
@@ -165,12 +165,20 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   return { epochs: results, stopped: false, steps: optimizer.steps };
 }
 
-/** Remembers on the device the first step whose loss was no finite number; updates stop there. */
+/**
+ * Remembers on the device the first step whose loss was no finite number, where updates stop, and the last weights
+ * that gave a finite one: a bad loss comes from weights that the step before made.
+ */
 class Health {
   /** 0 while all is well, else the number of the step. */
   private readonly badStep: Tensor = variable(full([], 0));
+  private readonly good: readonly Tensor[];
 
-  /** 1 (i32) while every loss so far, this one included, is finite. */
+  constructor(private readonly parameters: readonly Tensor[]) {
+    this.good = parameters.map((parameter) => variable(parameter.detach()));
+  }
+
+  /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
   check(loss: Tensor, step: number): Tensor {
     const finite = pointwise("health", [loss.detach()], (value) =>
       call("le", call("abs", value), constant(3.4e38, "f32")),
@@ -180,12 +188,22 @@ class Health {
       call("select", call("gt", before, constant(0, "f32")), before, now),
     );
     this.badStep.assign(bad);
-    return less(bad, 0.5);
+    const healthy = less(bad, 0.5);
+    this.good.forEach((kept, k) => {
+      kept.assign(where(healthy, this.parameters[k]!.detach(), kept));
+    });
+    return healthy;
   }
 
+  /** Throws a DivergedError after a bad loss, once the last good weights are back. */
   async throwIfDiverged(): Promise<void> {
     const step = await this.badStep.item();
-    if (step > 0) throw new DivergedError(step);
+    if (step === 0) return;
+    this.parameters.forEach((parameter, k) => {
+      parameter.assign(this.good[k]!.detach());
+    });
+    await compute(...this.parameters);
+    throw new DivergedError(step);
   }
 }
 
