@@ -1,114 +1,23 @@
 // The packed matrix product and the convolutions on it: checked against plain loops, then timed.
 //   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
 //   build/lab/gemm [check] [time] [filter]
-#include <sys/mman.h>
 #include <immintrin.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <condition_variable>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <numeric>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../native/isa.h"
 #include "../native/step.h"
-
-namespace flybrick {
-
-// ---- stand-ins, so that this program needs nothing else: a pool, and an epilogue that stores or updates
-
-static float* hugePages(size_t floats) {
-  const size_t bytes = (floats * sizeof(float) + (2u << 20)) & ~size_t((2u << 20) - 1);
-  void* memory = std::aligned_alloc(2u << 20, bytes);
-  madvise(memory, bytes, MADV_HUGEPAGE);
-  std::memset(memory, 0, bytes);
-  return static_cast<float*>(memory);
-}
-
-struct Block {
-  float* data = nullptr;
-  size_t size = 0;
-  float* grow(size_t floats) {
-    if (floats > size) {
-      std::free(data);
-      data = hugePages(floats);
-      size = floats;
-      // Stale scratch must never reach a result.
-      for (size_t i = 0; i < floats; i++) data[i] = NAN;
-    }
-    return data;
-  }
-};
-
-struct Pool::State {
-  std::vector<std::thread> workers;
-  std::mutex mutex;
-  std::condition_variable wake, done;
-  const std::function<void(int64_t, int)>* body = nullptr;
-  int64_t tasks = 0, next = 0, generation = 0;
-  int busy = 0;
-  bool stop = false;
-  Block shared, locals[64];
-
-  void drain(int thread) {
-    for (int64_t task; (task = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < tasks;) (*body)(task, thread);
-  }
-  void work(int thread) {
-    for (int64_t seen = 0;;) {
-      {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, [&] { return stop || generation != seen; });
-        if (stop) return;
-        seen = generation;
-      }
-      drain(thread);
-      std::lock_guard<std::mutex> lock(mutex);
-      if (--busy == 0) done.notify_one();
-    }
-  }
-};
-Pool::Pool(int threads) : state_(new State) {
-  for (int i = 1; i < threads; i++) state_->workers.emplace_back([this, i] { state_->work(i); });
-}
-Pool::~Pool() {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
-  for (auto& worker : state_->workers) worker.join();
-  std::free(state_->shared.data);
-  for (auto& block : state_->locals) std::free(block.data);
-  delete state_;
-}
-int Pool::threads() const { return int(state_->workers.size()) + 1; }
-void Pool::parallel(int64_t tasks, const std::function<void(int64_t, int)>& body) {
-  State& s = *state_;
-  {
-    std::lock_guard<std::mutex> lock(s.mutex);
-    s.body = &body, s.tasks = tasks, s.next = 0, s.busy = int(s.workers.size());
-    s.generation++;
-  }
-  s.wake.notify_all();
-  s.drain(0);
-  std::unique_lock<std::mutex> lock(s.mutex);
-  s.done.wait(lock, [&] { return s.busy == 0; });
-}
-float* Pool::shared(size_t floats) { return state_->shared.grow(floats); }
-float* Pool::local(int thread, size_t floats) { return state_->locals[thread].grow(floats); }
-
-}  // namespace flybrick
+#include "pool.h"
 
 using namespace flybrick;
 
-// to = core, or with a rate to -= rate * core.
+// An epilogue that stores or updates: to = core, or with a rate to -= rate * core.
 struct Store : Epilogue {
   View to;
   float rate = 0;
@@ -145,7 +54,6 @@ struct Store : Epilogue {
       }
     }
   }
-  const View* plainTarget() const override { return nullptr; }
 };
 
 // ---- tensors and plain loops

@@ -1,112 +1,23 @@
 // Checks and times reduce, window, gather and resize against plain loops, with stand-ins for Pool, Epilogue and Source:
 //   N=native; F="-std=c++17 -O3 -ffp-contract=fast -c"; mkdir -p build && cd build
-//   for f in reduce window gather resize strips_portable; do g++ $F ../$N/$f.cc; done
+//   for f in isa reduce window gather resize strips_portable; do g++ $F ../$N/$f.cc; done
 //   g++ $F -mavx2 -mfma ../$N/strips_avx2.cc
 //   g++ $F -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 ../$N/strips_avx512.cc
 //   g++ -std=c++17 -O3 -pthread -I../$N ../lab/windows.cc *.o -o windows && ./windows [portable|avx2|avx512] [time]
-#include <sys/mman.h>
 
-#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <mutex>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "isa.h"
+#include "pool.h"
 #include "step.h"
-
-namespace flybrick {
-
-static Isa chosen = Isa::avx512;
-Isa isa() { return chosen; }
-
-static void* hugePages(size_t bytes) {
-  void* p = nullptr;
-  if (posix_memalign(&p, 2 << 20, bytes + (2 << 20))) std::abort();
-  madvise(p, bytes, MADV_HUGEPAGE);
-  return p;
-}
-
-struct Pool::State {
-  struct Block {
-    float* data = nullptr;
-    size_t size = 0;
-    float* grow(size_t floats) {
-      if (floats > size) {
-        std::free(data);
-        data = static_cast<float*>(hugePages(4 * floats));
-        // Rubbish, so that a read of something never written shows.
-        for (size_t i = 0; i < floats; i++) data[i] = std::nanf("");
-        size = floats;
-      }
-      return data;
-    }
-  };
-  std::vector<std::thread> workers;
-  std::vector<Block> locals;
-  Block common;
-  std::mutex mutex;
-  std::condition_variable wake;
-  const std::function<void(int64_t, int)>* body = nullptr;
-  std::atomic<int64_t> next{0}, busy{0};
-  int64_t tasks = 0;
-  std::atomic<int> round{0};
-  bool stop = false;
-  void work(int thread) {
-    for (int64_t t; (t = next.fetch_add(1)) < tasks;) (*body)(t, thread);
-  }
-};
-Pool::Pool(int threads) : state_(new State) {
-  state_->locals.resize(threads);
-  for (int t = 1; t < threads; t++)
-    state_->workers.emplace_back([this, t] {
-      for (int seen = 0;;) {
-        {
-          std::unique_lock<std::mutex> lock(state_->mutex);
-          state_->wake.wait(lock, [&] { return state_->stop || state_->round != seen; });
-          if (state_->stop) return;
-          seen = state_->round;
-        }
-        state_->work(t);
-        state_->busy--;
-      }
-    });
-}
-Pool::~Pool() {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
-  for (auto& w : state_->workers) w.join();
-  std::free(state_->common.data);
-  for (auto& l : state_->locals) std::free(l.data);
-  delete state_;
-}
-int Pool::threads() const { return static_cast<int>(state_->locals.size()); }
-void Pool::parallel(int64_t tasks, const std::function<void(int64_t, int)>& body) {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->body = &body, state_->tasks = tasks, state_->next = 0;
-    state_->busy = static_cast<int64_t>(state_->workers.size());
-    state_->round++;
-  }
-  state_->wake.notify_all();
-  state_->work(0);
-  while (state_->busy) std::this_thread::yield();
-}
-float* Pool::shared(size_t floats) { return state_->common.grow(floats); }
-float* Pool::local(int thread, size_t floats) { return state_->locals[thread].grow(floats); }
-
-}  // namespace flybrick
 
 using namespace flybrick;
 
@@ -220,7 +131,6 @@ struct Store : Epilogue, Matrix {
         seen[at]++;
       }
   }
-  const View* plainTarget() const override { return nullptr; }
 };
 
 struct Read : Source, Matrix {
@@ -477,7 +387,7 @@ static void timing(const char* name, double bytes, Run run) {
 static void timings() {
   {
     const size_t n = 64 << 20;
-    float* a = static_cast<float*>(hugePages(4 * n)), *b = static_cast<float*>(hugePages(4 * n));
+    float* a = hugePages(n), *b = hugePages(n);
     std::memset(a, 1, 4 * n), std::memset(b, 1, 4 * n);
     timing("(memcpy of 256 MB)", 8.0 * n, [&](Pool& p) {
       p.parallel(64, [&](int64_t t, int) { std::memcpy(b + t * (n / 64), a + t * (n / 64), n / 16); });
@@ -547,7 +457,7 @@ static void timings() {
 
 int main(int count, char** words) {
   const std::string name = count > 1 ? words[1] : "avx512";
-  chosen = name == "portable" ? Isa::portable : name == "avx2" ? Isa::avx2 : Isa::avx512;
+  pinIsa(name == "portable" ? Isa::portable : name == "avx2" ? Isa::avx2 : Isa::avx512);
   checkReduces(), checkWindows(), checkGather(), checkResize();
   std::printf("%s: %d checks, %d failed\n", name.c_str(), checks, failures);
   if (count > 2) timings();

@@ -169,10 +169,6 @@ void Tiles::resolved(const int32_t* scalars) {
   for (size_t e = 0; e < operands.size(); e++) {
     if (operands[e].kind == Kind::scalar) std::fill_n(splats_.begin() + e * kSplat, kSplat, scalars[operands[e].index]);
   }
-  const bool plain = targets.size() == 1 && code.empty() && targets[0].dtype == DType::f32 &&
-                     results[0] == registers + static_cast<int>(operands.size());
-  plain_.data = nullptr;
-  if (plain) plain_ = targets[0].view();
 }
 
 void Tiles::matrix(const int* rowAxes, int rowCount, const int* columnAxes, int columnCount) {

@@ -62,7 +62,6 @@ class Tiles : public Epilogue {
   void matrix(const int* rowAxes, int rowCount, const int* columnAxes, int columnCount) override;
   void apply(int thread, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* core0, int64_t ld0,
              const int32_t* core1 = nullptr, int64_t ld1 = 0) override;
-  const View* plainTarget() const override { return plain_.data ? &plain_ : nullptr; }
 
   int slots() const { return registers + static_cast<int>(operands.size()) + 2 + static_cast<int>(constants.size()); }
   int64_t rowTotal() const { return rowTotal_; }
@@ -78,7 +77,6 @@ class Tiles : public Epilogue {
   int rowCount_ = -1, columnCount_ = -1;
   int64_t rowTotal_ = 1, columnTotal_ = 1;
   bool allFlat_ = false;
-  View plain_{};
 };
 
 // One thread's walk over tiles: rows x columns lanes, columns of a row next to each other.

@@ -1,3 +1,4 @@
+// The matrix product of any strides and batches, cut into packed products.
 #include <algorithm>
 
 #include "gemm.h"

@@ -1,3 +1,4 @@
+// The threads that live as long as a device, and their scratch memory.
 #include <condition_variable>
 #include <atomic>
 #include <mutex>

@@ -57,9 +57,6 @@ class Epilogue {
   // is the kernel's float result for block element (i, j); core1 the second result (tap numbers) or null.
   virtual void apply(int thread, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* core0,
                      int64_t ld0, const int32_t* core1 = nullptr, int64_t ld1 = 0) = 0;
-  // If the only thing the epilogue does is store core0 unchanged to an f32 target, that target (else null):
-  // a kernel may then accumulate there directly.
-  virtual const View* plainTarget() const = 0;
 };
 
 // The values that a reduce reduces: its `pre` expression, evaluated by the tile interpreter.

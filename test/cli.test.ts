@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -182,6 +182,33 @@ describe("a run", () => {
     expect(code).toBe(0);
     const epoch = stdout.split("\n").find((line) => line.includes('"epoch","'))!;
     expect((JSON.parse(epoch) as { trainAccuracy: number }).trainAccuracy).toBeGreaterThan(0.7);
+  });
+
+  test("is stopped by Ctrl-C: finishes the step, saves, says how to go on", async () => {
+    const path = join(work, "stopped");
+    const child = spawn(
+      process.execPath,
+      [bin, "train", "softmax", "--sample", "--epochs", "100000", "--learning-rate", "0.1", "--out", path],
+      { cwd: work },
+    );
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+      // A second signal would end it at once.
+      if (child.killed) return;
+      if (/epoch\s+2\/100000/.test(output)) child.kill("SIGINT");
+    });
+    const code = await new Promise((resolve) => child.on("close", resolve));
+    expect(code).toBe(0);
+    const hint = /flybrick (train softmax .*)$/m.exec(output)![1]!;
+    expect(hint).toMatch(/--sample .*--learning-rate 0\.1 .*--weights /);
+    const go = await flybrick(
+      ...hint.replace(/--epochs \d+/, "--epochs 1").split(" "),
+      "--out",
+      join(work, "on"),
+      "--json",
+    );
+    expect(go.code).toBe(0);
   });
 
   test("is not overwritten", () =>

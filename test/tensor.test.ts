@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { openReference } from "../src/devices/reference/reference.js";
 import * as nn from "../src/nn/index.js";
-import { backward } from "../src/ops/gradients.js";
-import { matmul } from "../src/ops/matmul.js";
-import { concat, permute, slice } from "../src/ops/movement.js";
-import { add, mul, sub } from "../src/ops/pointwise.js";
+import { backward, gradients } from "../src/ops/gradients.js";
+import { linear, matmul } from "../src/ops/matmul.js";
+import { concat, permute, reshape, slice } from "../src/ops/movement.js";
+import { add, mul, pow, sub } from "../src/ops/pointwise.js";
 import { manualSeed, rand } from "../src/ops/random.js";
 import { mean, sum } from "../src/ops/reduce.js";
 import { crossEntropy } from "../src/ops/softmax.js";
@@ -109,7 +109,19 @@ describe("gradients", () => {
     expect(() => backward(second)).toThrow(/add the losses and call backward\(\) once/);
   });
 
+  test("x to the power 0 has gradient 0 at 0, and a shared weight moves once", async () => {
+    const x = variable(tensor([0, 2]), { requiresGrad: true });
+    backward(sum(pow(x, 0)));
+    expect([...(await x.grad!.data())]).toEqual([0, 0]);
+    x.grad = null;
+    const optimizer = sgd([x, x], { learningRate: 1 });
+    backward(sum(x));
+    await optimizer.step();
+    expect([...(await x.data())]).toEqual([-1, 1]);
+  });
+
   test("of nothing that wants one, or of several elements, is refused in words", () => {
+    expect(() => gradients(sum(tensor([1, 2])), [tensor([1])])).toThrow(/does not require a gradient/);
     expect(() => backward(sum(tensor([1, 2])))).toThrow(/no tensor that requires a gradient/);
     const w = variable(tensor([1, 2]), { requiresGrad: true });
     expect(() => backward(mul(w, 2))).toThrow(/needs a loss of one element, this has shape \[2\]/);
@@ -148,6 +160,11 @@ describe("evaluation", () => {
       "matmul: [2, 3] has 3 columns, [4, 5] has 4 rows; they must be equal",
     );
     expect(() => add(rand([2, 3]), rand([4]))).toThrow(/shapes \[2, 3\] and \[4\] do not broadcast/);
+    expect(() => linear(rand([2, 3]), rand([4, 3]), rand([1]))).toThrow(
+      "linear: the bias has shape [1], expected [4]",
+    );
+    expect(() => reshape(rand([4]), [-2, -2])).toThrow(/cannot become \[-2, -2\]/);
+    expect(() => slice(rand([4]), [0.5], [3])).toThrow(/must be whole numbers/);
     expect(() => nn.sequential([1, 28, 28], nn.flatten(), nn.linear(100, 10))).toThrow(
       "layer 1: Linear expects 100 input features but receives 784",
     );

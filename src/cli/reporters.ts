@@ -26,10 +26,10 @@ export function terminalReporter(
   let isFirst = true;
   return {
     progress(progress) {
-      const { epoch, step, steps, loss, accuracy, examplesPerSecond } = progress;
+      const { epoch, step, steps } = progress;
       if (epoch !== current) view.start(epoch, steps);
       current = epoch;
-      view.update(step, { loss, accuracy, imagesPerSecond: examplesPerSecond });
+      view.update(step, progress);
       // The first steps warm up: a fifth of an epoch says how fast it really goes.
       if (!isFirst || step < steps / 5) return;
       isFirst = false;

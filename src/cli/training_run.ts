@@ -1,7 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { batchCount, Dataset } from "../data/dataset.js";
-import { loadImageSet } from "../data/fashion_mnist.js";
+import { batchCount, type ImageData, type ImageSetName, loadImageData } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
@@ -16,7 +15,7 @@ import { type OptimizerChoice, optimizerOf } from "./options.js";
 /** All that decides a run; what `config.json` holds. */
 export interface RunConfig extends OptimizerChoice {
   readonly model: ModelName;
-  readonly data: "fashion-mnist" | "mnist";
+  readonly data: ImageSetName;
   readonly dataDir?: string;
   readonly sample: boolean;
   /** Height and width of the input. */
@@ -41,33 +40,21 @@ export interface RunOutcome {
   readonly steps: number;
 }
 
-export interface LoadedData {
-  readonly trainSet: Dataset;
-  readonly testSet: Dataset;
-  readonly source: string;
-  readonly isSample: boolean;
-}
-
-export async function loadData(
-  config: Pick<RunConfig, "data" | "dataDir" | "sample" | "resize">,
+/** The data set of a configuration; names each file that has to be downloaded. */
+export function loadData(
+  { data, dataDir, sample, resize }: Pick<RunConfig, "data" | "dataDir" | "sample" | "resize">,
   note: (text: string) => void,
-): Promise<LoadedData> {
+): Promise<ImageData> {
   let announced = "";
-  const set = await loadImageSet({
-    name: config.data,
-    directory: config.dataDir,
-    sample: config.sample,
+  return loadImageData(data, {
+    sample,
+    resize,
+    ...(dataDir === undefined ? {} : { directory: dataDir }),
     onProgress: ({ file }) => {
       if (file !== announced) note(`downloading ${file}`);
       announced = file;
     },
   });
-  return {
-    trainSet: new Dataset(set.train, set.classNames, config.resize),
-    testSet: new Dataset(set.test, set.classNames, config.resize),
-    source: set.source,
-    isSample: set.isSample,
-  };
 }
 
 /** The network of a configuration. Throws a RangeError that names the layer where the input size does not fit. */
@@ -81,7 +68,7 @@ export function buildModel({ model, resize }: Pick<RunConfig, "model" | "resize"
  */
 export async function runTraining(
   config: RunConfig,
-  data: LoadedData,
+  data: ImageData,
   device: Device,
   path: string,
   report: RunReporter,
@@ -142,7 +129,7 @@ export async function runTraining(
   }
 }
 
-function curves(config: RunConfig, data: LoadedData, epochs: readonly EpochResult[]): string {
+function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): string {
   const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
   const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
   return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate });

@@ -1,9 +1,10 @@
 import { Dataset } from "./dataset.js";
-import { loadImageSet } from "./fashion_mnist.js";
+import type { DownloadProgress } from "./download.js";
+import { type ImageSetName, loadImageSet } from "./fashion_mnist.js";
 
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
-export type { ImageSet, LabelledImages } from "./fashion_mnist.js";
+export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
 export { loadImageSet } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
@@ -15,6 +16,8 @@ export interface ImageDataOptions {
   directory?: string;
   /** Take the shipped sample of 6,000 + 1,000 images. */
   sample?: boolean;
+  /** Called while a file is downloaded. */
+  onProgress?: (progress: DownloadProgress) => void;
 }
 
 /** Training and test set, and a sentence on where they come from. */
@@ -25,7 +28,8 @@ export interface ImageData {
   readonly isSample: boolean;
 }
 
-async function load(name: "fashion-mnist" | "mnist", options: ImageDataOptions): Promise<ImageData> {
+/** A data set by name: what `fashionMnist` and `mnist` call. */
+export async function loadImageData(name: ImageSetName, options: ImageDataOptions = {}): Promise<ImageData> {
   const { resize, ...rest } = options;
   const set = await loadImageSet({ name, ...rest });
   return {
@@ -41,10 +45,10 @@ async function load(name: "fashion-mnist" | "mnist", options: ImageDataOptions):
  * download, or else the shipped sample. Throws a UserError where files are damaged or missing.
  */
 export function fashionMnist(options: ImageDataOptions = {}): Promise<ImageData> {
-  return load("fashion-mnist", options);
+  return loadImageData("fashion-mnist", options);
 }
 
 /** MNIST (LeCun et al., 1998), likewise, but for the sample. */
 export function mnist(options: ImageDataOptions = {}): Promise<ImageData> {
-  return load("mnist", options);
+  return loadImageData("mnist", options);
 }

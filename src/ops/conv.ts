@@ -3,7 +3,7 @@ import { type Shape, showShape } from "../core/shape.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
-import { requireFloat } from "./matmul.js";
+import { requireBias, requireFloat } from "./matmul.js";
 import { reshape } from "./movement.js";
 import { add } from "./pointwise.js";
 
@@ -107,6 +107,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
   const g = convGeometry(options);
   const shape = conv2dShape(x.shape, weight.shape, g);
   const out = new Tensor(record({ kind: "conv2d", ...g }, [x.node, weight.node], shape, "f32"));
+  if (bias) requireBias("conv2d", bias, shape[1]!);
   return bias ? add(out, reshape(bias, [1, -1, 1, 1])) : out;
 }
 

@@ -57,6 +57,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor 
   const rows: Shape = [-1, features];
   const flat = x.shape.length === 2 ? x : x.shape.length === 1 ? unsqueeze(x, 0) : reshape(x, rows);
   const product = new Tensor(matmulNode(flat.node, swapLast(weight.node)));
+  if (bias) requireBias("linear", bias, out);
   const biased = bias ? add(product, bias) : product;
   return reshape(biased, [...x.shape.slice(0, -1), out]);
 }
@@ -68,6 +69,12 @@ export function requireFloat(what: string, ...tensors: Tensor[]): void {
         `${what}: needs f32 tensors, got ${one.dtype}${showShape(one.shape)}; cast(x, "f32") first`,
       );
   }
+}
+
+/** Checks a bias, which would broadcast silently. Throws a RangeError that names both sizes. */
+export function requireBias(what: string, bias: Tensor, outputs: number): void {
+  if (bias.shape.length === 1 && bias.shape[0] === outputs) return;
+  throw new RangeError(`${what}: the bias has shape ${showShape(bias.shape)}, expected [${outputs}]`);
 }
 
 export const matmulGradient: GradientRule = (node, upstream, wanted) => {

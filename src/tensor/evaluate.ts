@@ -12,6 +12,7 @@ let device: Device | null = null;
 let passes: Passes = allPasses;
 /** Assignments recorded and not yet queued. */
 let pending: Node[] = [];
+
 /** What holds a gradient that `backward()` recorded. */
 interface GradientHolder {
   readonly grad: { readonly node: Node } | null;
@@ -67,9 +68,7 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
     !node.ready && holder.deref()?.grad?.node === node ? [node] : [],
   );
   const roots = [...new Set([...asked, ...assignments, ...gradients])].filter((node) => !node.ready);
-  if (roots.length === 0) {
-    return Promise.resolve();
-  }
+  if (roots.length === 0) return Promise.resolve();
   const { nodes, key } = collectOrDrop(roots, assignments.length > 0);
 
   let cache = plans.get(on);

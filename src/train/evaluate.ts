@@ -1,5 +1,4 @@
-import type { Dataset } from "../data/dataset.js";
-import { batchCount } from "../data/dataset.js";
+import { batchCount, type Dataset } from "../data/dataset.js";
 import type { Module } from "../nn/index.js";
 import { zeros } from "../ops/creation.js";
 import { add, cast, equal, mul } from "../ops/pointwise.js";

@@ -1,21 +1,13 @@
 import { SingleBar } from "cli-progress";
+import type { EpochResult, Progress } from "./train.js";
 
 /** How training goes: running means over the epoch so far. */
-export interface StepState {
-  loss: number;
-  accuracy: number;
-  imagesPerSecond: number;
-}
+export type StepState = Pick<Progress, "loss" | "accuracy" | "examplesPerSecond">;
 
-export interface EpochSummary {
-  /** counted from 1 */
-  epoch: number;
-  loss: number;
-  trainAccuracy: number;
-  testAccuracy: number;
-  examplesPerSecond: number;
-  seconds: number;
-}
+export type EpochSummary = Pick<
+  EpochResult,
+  "epoch" | "loss" | "trainAccuracy" | "testAccuracy" | "examplesPerSecond" | "seconds"
+>;
 
 /** Shows training to a person. `train` calls it; what it shows where is the implementation's matter. */
 export interface ProgressView {
@@ -48,15 +40,6 @@ export function openProgress(options: ProgressOptions = {}): ProgressView {
   const useColour = (env.NO_COLOR ?? "") === "";
   return new BarProgress(stream, epochs, useColour);
 }
-
-/** Shows nothing. */
-export const silentProgress: ProgressView = {
-  start() {},
-  update() {},
-  epoch() {},
-  note() {},
-  stop() {},
-};
 
 /** One line every tenth of an epoch, for files and pipes. */
 class LineProgress implements ProgressView {
@@ -173,8 +156,8 @@ function epochTitle(epoch: number, epochs: number | undefined): string {
   return `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`;
 }
 
-function stateText({ loss, accuracy, imagesPerSecond }: StepState): string {
-  return `loss ${loss.toFixed(3)}  acc ${accuracy.toFixed(3)}  ${rate(imagesPerSecond)}`;
+function stateText({ loss, accuracy, examplesPerSecond }: StepState): string {
+  return `loss ${loss.toFixed(3)}  acc ${accuracy.toFixed(3)}  ${rate(examplesPerSecond)}`;
 }
 
 function summaryText(summary: EpochSummary, epochs: number | undefined): string {
@@ -185,9 +168,9 @@ function summaryText(summary: EpochSummary, epochs: number | undefined): string 
   );
 }
 
-function rate(imagesPerSecond: number): string {
-  const digits = imagesPerSecond < 10 ? 1 : 0;
-  return `${imagesPerSecond.toLocaleString("en-US", { maximumFractionDigits: digits })} images/s`;
+function rate(examplesPerSecond: number): string {
+  const digits = examplesPerSecond < 10 ? 1 : 0;
+  return `${examplesPerSecond.toLocaleString("en-US", { maximumFractionDigits: digits })} images/s`;
 }
 
 /** A time for people: "8 s", "2 min 05 s", "1 h 03 min", or "? s" before it can be told. */

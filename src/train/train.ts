@@ -111,6 +111,8 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   net.train();
 
   for (let epoch = 1; epoch <= epochs; epoch++) {
+    // It may have come while the last epoch was evaluated.
+    if (signal?.aborted) return { epochs: results, stopped: true, steps: optimizer.steps };
     const start = performance.now();
     let dataSeconds = 0;
     metrics.reset();

@@ -110,6 +110,7 @@ export const notOperations = new Set([
   "pointwise",
   "sumNode",
   "requireFloat",
+  "requireBias",
   "pair",
   "paddingOf",
   "outputSize",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { duration, openProgress, type ProgressView } from "../../src/train/progress.js";
 
 const escapeCode = "\u001b";
-const state = { loss: 2.3, accuracy: 0.1, imagesPerSecond: 1234.5 };
+const state = { loss: 2.3, accuracy: 0.1, examplesPerSecond: 1234.5 };
 
 /** Runs an epoch against a stream and returns what was written. */
 function written(steps: number, isTTY: boolean, env: Record<string, string>): string {
