@@ -1,5 +1,5 @@
 // The packed matrix product and the convolutions on it: checked against plain loops, then timed.
-//   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
+//   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution,winograd}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
 //   build/lab/gemm [check] [time] [filter]
 #include <immintrin.h>
 
@@ -112,12 +112,15 @@ static void eachProduct(const int64_t* y, const View& x, const int64_t* w, const
 }
 
 static int failures = 0;
-// Compares a result with sums in double; the size of an error is judged by the sum of absolute products.
+// Compares a result with sums in double; the size of an error is judged by the sum of absolute products, or, since
+// Winograd's spread over a tile, by their mean.
 static void judge(const char* name, const char* set, const std::vector<float>& got, const std::vector<float>& again,
                   const std::vector<double>& want, const std::vector<double>& scale) {
-  double worst = 0;
+  double worst = 0, mean = 0;
+  if (std::strstr(name, "winograd"))
+    for (double one : scale) mean += one / scale.size();
   for (size_t i = 0; i < want.size(); i++) {
-    const double error = scale[i] ? std::fabs(got[i] - want[i]) / scale[i] : std::fabs(double(got[i]));
+    const double unit = std::max(scale[i], mean), error = std::fabs(got[i] - want[i]) / (unit ? unit : 1);
     if (!(error <= worst)) worst = error;
   }
   const bool same = !std::memcmp(got.data(), again.data(), got.size() * sizeof(float));
@@ -191,10 +194,11 @@ static void checkConv(int64_t n, int64_t c, int64_t h, int64_t w, int64_t o, int
     want[2][iw] += vx * vy, scale[2][iw] += std::fabs(vx * vy);
   });
   char name[200];
-  const char* what[] = {"forward", "input grad", "weight grad"};
+  const char *what[] = {"forward", "input grad", "weight grad"}, *ways[] = {"", " direct", " winograd", " winograd precise"};
   for (int i = 0; i < 3; i++) {
-    std::snprintf(name, sizeof name, "%s [%ld,%ld,%ld,%ld] o%ld k%ldx%ld s%d%d d%d%d p%d%d%d%d g%d order %d", what[i], n, c, h, w, o, kh, kw,
-                  g.strideY, g.strideX, g.dilationY, g.dilationX, g.padTop, g.padBottom, g.padLeft, g.padRight, g.groups, order);
+    std::snprintf(name, sizeof name, "%s [%ld,%ld,%ld,%ld] o%ld k%ldx%ld s%d%d d%d%d p%d%d%d%d g%d order %d%s", what[i], n, c, h, w, o, kh, kw,
+                  g.strideY, g.strideX, g.dilationY, g.dilationX, g.padTop, g.padBottom, g.padLeft, g.padRight, g.groups, order,
+                  ways[int(g.algorithm)]);
     const int64_t* s = i == 0 ? y : i == 1 ? x : f;
     onEverySet(name, {s, s + 4}, want[i], scale[i], [&](Pool& pool, Store& store) {
       if (i == 0) conv2d(pool, s, tx.view, tw.view, g, store);
@@ -235,31 +239,45 @@ static void check() {
     checkConv(0, 3, 5, 5, 4, 3, 3,       {1, 1, 1, 1, 1, 1, 1, 1, 1}, order);
     checkConv(1, 4, 6, 6, 4, 3, 3,       {1, 1, 3, 3, 3, 3, 1, 1, 4}, order);
     checkConv(1, 2, 3, 3, 5, 3, 3,       {5, 5, 0, 0, 0, 0, 1, 1, 1}, order);
+    for (Convolution way : {Convolution::direct, Convolution::winograd, Convolution::winogradPrecise}) {
+      checkConv(2, 3, 9, 11, 17, 3, 3,   {1, 1, 1, 1, 1, 1, 1, 1, 1, way}, order);
+      checkConv(1, 1, 4, 3, 1, 3, 3,     {1, 1, 0, 2, 3, 0, 1, 1, 1, way}, order);
+      checkConv(19, 33, 7, 13, 50, 3, 3, {1, 1, 0, 1, 2, 0, 1, 1, 1, way}, order);
+      checkConv(3, 16, 33, 31, 32, 3, 3, {1, 1, 1, 1, 1, 1, 1, 1, 1, way}, order);
+      checkConv(2, 5, 7, 6, 3, 5, 5,     {1, 1, 2, 2, 2, 2, 1, 1, 1, way}, order);
+      checkConv(9, 20, 26, 22, 49, 5, 5, {1, 1, 4, 0, 1, 5, 1, 1, 1, way}, order);
+    }
   }
   std::printf(failures ? "%d checks failed\n" : "all checks passed\n", failures);
 }
 
 // ---- timing
 
-// Multiply-adds in registers: what the processor gives at this moment.
-__attribute__((target("avx512f"))) static float spin512(int64_t n) {
-  __m512 s[28], x = _mm512_set1_ps(1e-9f);
+// Multiply-adds in registers: what the processor gives at this moment, to the instruction set in use.
+template <typename Vector, int vectors>
+__attribute__((always_inline)) static inline float spin(int64_t n) {
+  Vector s[vectors], x = Vector{} + 1e-9f;
   for (auto& v : s) v = x;
   for (int64_t i = 0; i < n; i++) {
 #pragma GCC unroll 28
-    for (auto& v : s) v = _mm512_fmadd_ps(x, x, v);
+    for (auto& v : s) v += x * x;
+    asm("" : "+v"(x));
   }
-  for (int i = 1; i < 28; i++) s[0] += s[i];
-  return _mm512_reduce_add_ps(s[0]);
+  for (int i = 1; i < vectors; i++) s[0] += s[i];
+  return s[0][0];
 }
+typedef float Vector16 __attribute__((vector_size(64)));
+typedef float Vector8 __attribute__((vector_size(32)));
+__attribute__((target("avx512f"))) static float spin512(int64_t n) { return spin<Vector16, 28>(n); }
+__attribute__((target("avx2,fma"))) static float spin256(int64_t n) { return spin<Vector8, 14>(n); }
 static double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 static double peak(Pool& pool) {
-  const int64_t n = 1000000;
+  const int64_t n = 1000000, flop = isa() == Isa::avx512 ? 28 * 32 : 14 * 16;
   volatile float sink[64];
   const double start = seconds();
-  pool.parallel(pool.threads(), [&](int64_t, int thread) { sink[thread] = spin512(n); });
+  pool.parallel(pool.threads(), [&](int64_t, int thread) { sink[thread] = isa() == Isa::avx512 ? spin512(n) : spin256(n); });
   (void)sink;
-  return double(pool.threads()) * n * 28 * 32 / (seconds() - start) / 1e9;
+  return double(pool.threads()) * n * flop / (seconds() - start) / 1e9;
 }
 
 static std::string filter;
@@ -293,7 +311,8 @@ static void timeMatmul(Pool& pool, const char* name, int64_t m, int64_t n, int64
 static void timeConv(Pool& pool, const std::string& name, int64_t n, int64_t c, int64_t h, int64_t o, int k, int stride, int pad) {
   if ((name + " forward input weight").find(filter) == std::string::npos && filter.find(name) == std::string::npos) return;
   const int64_t oh = (h + 2 * pad - k) / stride + 1;
-  const ConvGeometry g = {stride, stride, pad, pad, pad, pad, 1, 1, 1};
+  const char* way = std::getenv("WAY");
+  const ConvGeometry g = {stride, stride, pad, pad, pad, pad, 1, 1, 1, Convolution(way ? std::atoi(way) : 0)};
   Tensor x({n, c, h, h}, {0, 2, 3, 1}), y({n, o, oh, oh}, {0, 2, 3, 1}), w({o, c, k, k});
   Store sx(x.view), sy(y.view), sw(w.view);
   sw.rate = 1e-9f;

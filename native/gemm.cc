@@ -17,7 +17,7 @@ namespace flybrick {
 namespace portable {
 constexpr int kLanes = 4, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
 }  // namespace portable
 
 #if defined(__x86_64__)
@@ -28,7 +28,7 @@ constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, mul
 namespace avx2 {
 constexpr int kLanes = 8, kPanelRows = 6;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
 }  // namespace avx2
 #pragma GCC pop_options
 
@@ -39,7 +39,7 @@ constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, mul
 namespace avx512 {
 constexpr int kLanes = 16, kPanelRows = 14;
 #include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, packA, packB, multiply, addWindows};
+constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
 }  // namespace avx512
 #pragma GCC pop_options
 #endif
@@ -102,7 +102,7 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
   const int64_t panel = 2 * set.lanes, panels = ceilDiv(t.n, panel);
   const int64_t tileRows = ceilDiv(t.m, t.tilesM), tileColumns = ceilDiv(panels, t.tilesN) * panel;
   // The largest blocks, in floats; every part 64 bytes aligned.
-  const int64_t blockA = (tileRows + set.panelRows) * (kBlockK + 64), blockB = tileColumns * kBlockK;
+  const int64_t blockA = std::max(tileRows * (kBlockK + 64), ceilDiv(tileRows, set.panelRows) * set.panelPitch * kBlockK), blockB = tileColumns * kBlockK;
   const int64_t spareSize = 16 * ceilDiv(std::max<int64_t>({tileRows, tileColumns, kBlockK}) + 32, 16) * 16;
 
   struct Tile {

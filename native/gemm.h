@@ -27,7 +27,8 @@ struct Operand {
 constexpr int kBlockK = 256;
 struct InstructionSet {
   int lanes;
-  int panelRows;  // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
+  int panelRows;   // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
+  int panelPitch;  // floats between two k of a k-major A panel
   void (*packA)(const Operand& a, int64_t row, int rows, int64_t k, int depth, float* to, float* temporary);
   void (*packB)(const Operand& b, int64_t column, int columns, int64_t k, int depth, float* to, float* temporary);
   // c += or = a b over one block; c is written up to a whole vector past `columns`.

@@ -161,7 +161,7 @@ void Program::run(Pool& pool, char* arena, char* const* bindings, const double* 
     const int* a = step.attributes;
     const int64_t* shape = tiles.shape;
     const View &x = step.views[0], &y = step.views[1];
-    const ConvGeometry conv = {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]};
+    const ConvGeometry conv = {a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], static_cast<Convolution>(a[9])};
     const WindowGeometry geometry = {a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]};
     switch (step.kind) {
       case KernelKind::pointwise:

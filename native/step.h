@@ -19,8 +19,12 @@ struct View {
   int64_t strides[kMaxRank];  // in elements
 };
 
+// How a convolution is computed; automatic chooses by shapes alone. Precise: Winograd on smaller tiles.
+enum class Convolution : int32_t { automatic, direct, winograd, winogradPrecise };
+
 struct ConvGeometry {
   int strideY, strideX, padTop, padBottom, padLeft, padRight, dilationY, dilationX, groups;
+  Convolution algorithm;
 };
 
 struct WindowGeometry {

@@ -1,0 +1,336 @@
+// Winograd's transforms and the products between them, for one instruction set. No include guard on purpose:
+// winograd.cc includes this once per instruction set, inside a namespace that has set kLanes, kTileRows, kTileBlocks
+// and kGradRows.
+#include "simd.h"
+
+constexpr int kVectors = kBlock / kLanes;  // of a block of channels
+
+// One term of a sum of matrix entries times vectors; entries that are zero, one or minus one cost no product.
+template <const auto& m, int row, int column, bool first>
+FB_INLINE void addTerm(Vector& sum, Vector a) {
+  constexpr float c = float(m.at[row][column]);
+  if constexpr (first) sum = c == 1 ? a : c * a;
+  else if constexpr (c == 1) sum += a;
+  else if constexpr (c == -1) sum -= a;
+  else sum += c * a;
+}
+
+// Of the terms of a row: all (0), those whose entry the next row has too (1), or has with the other sign (-1).
+template <const auto& m, int row, int column, int kind>
+constexpr bool takes() {
+  if constexpr (m.at[row][column] == 0) return false;
+  else if constexpr (kind == 0) return true;
+  else return m.at[row + 1][column] == kind * m.at[row][column];
+}
+
+template <const auto& m, int row, int kind, bool first = true, int column = 0>
+FB_INLINE void addRow(Vector& sum, const Vector* a) {
+  if constexpr (column < m.columns) {
+    constexpr bool here = takes<m, row, column, kind>();
+    if constexpr (here) addTerm<m, row, column, first>(sum, a[column]);
+    addRow<m, row, kind, first && !here, column + 1>(sum, a);
+  }
+}
+
+// b = m a.
+template <const auto& m, int row = 0>
+FB_INLINE void expand(const Vector* a, Vector* b) {
+  if constexpr (row < m.rows) {
+    if constexpr (m.mirrored(row)) {
+      Vector same{}, opposite{};
+      addRow<m, row, 1>(same, a);
+      addRow<m, row, -1>(opposite, a);
+      b[row] = same + opposite;
+      b[row + 1] = same - opposite;
+      expand<m, row + 2>(a, b);
+    } else {
+      b[row] = Vector{};
+      addRow<m, row, 0>(b[row], a);
+      expand<m, row + 1>(a, b);
+    }
+  }
+}
+
+template <const auto& m, int row, bool paired, int column = 0>
+FB_INLINE void addColumns(Vector same, Vector opposite, Vector* b) {
+  if constexpr (column < m.columns) {
+    if constexpr (m.at[row][column] != 0) {
+      if constexpr (paired && takes<m, row, column, paired ? -1 : 0>()) addTerm<m, row, column, false>(b[column], opposite);
+      else addTerm<m, row, column, false>(b[column], same);
+    }
+    addColumns<m, row, paired, column + 1>(same, opposite, b);
+  }
+}
+
+// b = m' a.
+template <const auto& m, int row = 0>
+FB_INLINE void contract(const Vector* a, Vector* b) {
+  if constexpr (row == 0)
+    for (int j = 0; j < m.columns; j++) b[j] = Vector{};
+  if constexpr (row < m.rows) {
+    constexpr bool paired = m.mirrored(row);
+    if constexpr (paired) addColumns<m, row, true>(a[row] + a[row + 1], a[row] - a[row + 1], b);
+    else addColumns<m, row, false>(a[row], a[row], b);
+    contract<m, row + 1 + paired>(a, b);
+  }
+}
+
+// m x m', of vectors that `load(i, j)` gives and `keep(i, j, vector)` takes.
+template <const auto& m, typename Load, typename Keep>
+FB_INLINE void expandSquare(Load load, Keep keep) {
+  constexpr int from = m.columns, to = m.rows;
+  Vector middle[to][from];
+#pragma GCC unroll 1
+  for (int j = 0; j < from; j++) {
+    Vector a[from], b[to];
+#pragma GCC unroll 8
+    for (int i = 0; i < from; i++) a[i] = load(i, j);
+    expand<m>(a, b);
+#pragma GCC unroll 8
+    for (int i = 0; i < to; i++) middle[i][j] = b[i];
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < to; i++) {
+    Vector b[to];
+    expand<m>(middle[i], b);
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) keep(i, j, b[j]);
+  }
+}
+
+// m' x m.
+template <const auto& m, typename Load, typename Keep>
+FB_INLINE void contractSquare(Load load, Keep keep) {
+  constexpr int from = m.rows, to = m.columns;
+  Vector middle[to][from];
+#pragma GCC unroll 1
+  for (int j = 0; j < from; j++) {
+    Vector a[from], b[to];
+#pragma GCC unroll 8
+    for (int i = 0; i < from; i++) a[i] = load(i, j);
+    contract<m>(a, b);
+#pragma GCC unroll 8
+    for (int i = 0; i < to; i++) middle[i][j] = b[i];
+  }
+#pragma GCC unroll 1
+  for (int i = 0; i < to; i++) {
+    Vector b[to];
+    contract<m>(middle[i], b);
+#pragma GCC unroll 8
+    for (int j = 0; j < to; j++) keep(i, j, b[j]);
+  }
+}
+
+// Transforms patches [first, first + count) of an image, all channels, into rows from `row` on of every plane.
+template <const auto& m>
+static void transformPatches(const Patches& p, int64_t image, int first, int count, const Planes& to, int64_t row, const float* zeros) {
+  constexpr int size = m.columns, most = 8;
+  const int blocks = (p.channels + kBlock - 1) / kBlock;
+  const float* pixels[most][size * size];
+  for (int done = 0; done < count; done += most) {
+    const int group = std::min(most, count - done);
+    for (int t = 0; t < group; t++) {
+      const int y0 = (first + done + t) / p.across * p.step - p.top, x0 = (first + done + t) % p.across * p.step - p.left;
+      for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++) {
+          const int y = y0 + i, x = x0 + j;
+          const bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
+          pixels[t][i * size + j] = inside ? p.data + image * p.strideN + y * p.strideY + x * p.strideX : zeros;
+        }
+    }
+    for (int block = 0; block < blocks; block++)
+      for (int t = 0; t < group; t++)
+#pragma GCC unroll 1
+        for (int v = 0; v < kVectors; v++) {
+          const int channel = block * kBlock + v * kLanes, left = p.channels - channel;
+          float* at = to.data + block * to.block + (row + done + t) * kBlock + v * kLanes;
+          const float* const* pixel = pixels[t];
+          const auto keep = [&](int i, int j, Vector value) { store(at + (i * m.rows + j) * to.plane, value); };
+          if (left >= kLanes) expandSquare<m>([&](int i, int j) { return load(pixel[i * size + j] + channel); }, keep);
+          else expandSquare<m>([&](int i, int j) { return left > 0 ? loadPart(pixel[i * size + j] + channel, left) : Vector{}; }, keep);
+        }
+  }
+}
+
+// One row of patches from the transform domain to pixels: to[(i * width + x) * ld + channel].
+template <const auto& m>
+static void gatherRow(const Planes& from, int64_t row, int across, int width, int blocks, float* to, int64_t ld) {
+  constexpr int size = m.columns;
+  for (int block = 0; block < blocks; block++)
+    for (int t = 0; t < across; t++) {
+      const int inside = std::min(size, width - t * size);
+#pragma GCC unroll 1
+      for (int v = 0; v < kVectors; v++) {
+        const float* at = from.data + block * from.block + (row + t) * kBlock + v * kLanes;
+        float* out = to + t * size * ld + block * kBlock + v * kLanes;
+        const auto fetch = [&](int i, int j) { return load(at + (i * m.rows + j) * from.plane); };
+        contractSquare<m>(fetch, [&](int i, int j, Vector value) {
+          if (j < inside) store(out + (i * width + j) * ld, value);
+        });
+      }
+    }
+}
+
+// to[e * kBlock + lane] = from[lane * stride + e], zeros behind `lanes`.
+static void turn(const float* from, int64_t stride, int lanes, int count, float* to) {
+  for (int start = 0; start < kBlock; start += kLanes)
+    for (int e = 0; e < count; e += kLanes) {
+      const int length = std::min(kLanes, count - e);
+      Vector rows[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++)
+        rows[i] = start + i < lanes ? loadPart(from + (start + i) * stride + e, length) : Vector{};
+      transpose<kLanes / 2>(rows);
+      for (int i = 0; i < length; i++) store(to + (e + i) * kBlock + start, rows[i]);
+    }
+}
+
+// Kernels for one block of outputs: lanes are outputs (rows of `from`, `stride` apart), to.data + k * kBlock gets input
+// k's. Taps of an input lie together, inputs `inputStride` apart; reversed where a gradient goes back.
+template <const auto& g>
+static void transformWeights(const float* from, int64_t stride, int lanes, int64_t inputStride, int inputs, bool reversed,
+                             const Planes& to, float* spare) {
+  constexpr int taps = g.columns * g.columns;
+  for (int k = 0; k < inputs; k++) {
+    turn(from + k * inputStride, stride, lanes, taps, spare);
+#pragma GCC unroll 1
+    for (int v = 0; v < kVectors; v++) {
+      float* at = to.data + k * kBlock + v * kLanes;
+      expandSquare<g>(
+          [&](int i, int j) {
+            const int tap = i * g.columns + j;
+            return load(spare + (reversed ? taps - 1 - tap : tap) * kBlock + v * kLanes);
+          },
+          [&](int i, int j, Vector value) { store(at + (i * g.rows + j) * to.plane, value); });
+    }
+  }
+}
+
+// A block of channels of one output's kernel: to[channel * taps + tap], for `lanes` channels. The parts, `pitch` floats
+// apart, are added up in order.
+template <const auto& g>
+static void gatherWeights(const Planes& from, int parts, int64_t pitch, int lanes, float* to) {
+  constexpr int taps = g.columns * g.columns;
+  for (int v = 0; v < kVectors; v++) {
+    const float* at = from.data + v * kLanes;
+    contractSquare<g>(
+        [&](int i, int j) {
+          const float* one = at + (i * g.rows + j) * from.plane;
+          Vector sum = load(one);
+          for (int part = 1; part < parts; part++) sum += load(one + part * pitch);
+          return sum;
+        },
+        [&](int i, int j, Vector value) {
+          const int count = std::min(kLanes, lanes - v * kLanes);
+          for (int lane = 0; lane < count; lane++) to[(v * kLanes + lane) * taps + i * g.columns + j] = value[lane];
+        });
+  }
+}
+
+// c[blocks][rows] = a[rows, depth] b[depth, blocks]: a's rows lie kBlock floats apart, its depth in blocks.
+template <int rows, int blocks>
+static void multiplyTile(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock) {
+  Vector sum[rows][blocks * kVectors] = {};
+  for (int start = 0; start < depth; start += kBlock, a += aBlock) {
+    const int count = std::min(kBlock, depth - start);
+    for (int k = 0; k < count; k++, b += kBlock) {
+      Vector right[blocks * kVectors];
+#pragma GCC unroll 4
+      for (int j = 0; j < blocks * kVectors; j++) right[j] = load(b + j / kVectors * bBlock + j % kVectors * kLanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++) {
+        const Vector left = a[i * kBlock + k] - Vector{};
+#pragma GCC unroll 4
+        for (int j = 0; j < blocks * kVectors; j++) sum[i][j] += left * right[j];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < blocks * kVectors; j++) store(c + i * kBlock + j / kVectors * cBlock + j % kVectors * kLanes, sum[i][j]);
+}
+
+using MultiplyTile = void (*)(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock);
+template <int blocks, int... row>
+FB_INLINE MultiplyTile multiplyTileOf(int rows, std::integer_sequence<int, row...>) {
+  static constexpr MultiplyTile table[] = {multiplyTile<row + 1, blocks>...};
+  return table[rows - 1];
+}
+
+// One plane: c = a b, `rows` rows, `depth` summed, `blocks` blocks of columns. Rows are cut evenly.
+static void multiplyPlane(int rows, int depth, int blocks, const float* a, int64_t aBlock, const float* b, int64_t bBlock,
+                          float* c, int64_t cBlock) {
+  constexpr auto heights = std::make_integer_sequence<int, kTileRows>{};
+  const int pieces = (rows + kTileRows - 1) / kTileRows;
+  for (int block = 0; block < blocks; block += kTileBlocks)
+    for (int piece = 0; piece < pieces; piece++) {
+      const int row = int(int64_t(rows) * piece / pieces), height = int(int64_t(rows) * (piece + 1) / pieces) - row;
+      const MultiplyTile tile = blocks - block >= kTileBlocks ? multiplyTileOf<kTileBlocks>(height, heights)
+                                                              : multiplyTileOf<1>(height, heights);
+      tile(depth, a + row * kBlock, aBlock, b + block * bBlock, bBlock, c + block * cBlock + row * kBlock, cBlock);
+    }
+}
+
+// c[blocks][rows] (+)= a'[rows, depth] b[depth, blocks]: a's rows are adjacent, its depth kBlock floats apart; as b.
+template <int rows, int blocks>
+static void gradTile(int depth, const float* a, const float* b, int64_t bBlock, float* c, int64_t cBlock, bool add) {
+  Vector sum[rows][blocks * kVectors] = {};
+  for (int k = 0; k < depth; k++, a += kBlock, b += kBlock) {
+    Vector right[blocks * kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < blocks * kVectors; j++) right[j] = load(b + j / kVectors * bBlock + j % kVectors * kLanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) {
+      const Vector left = a[i] - Vector{};
+#pragma GCC unroll 4
+      for (int j = 0; j < blocks * kVectors; j++) sum[i][j] += left * right[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < blocks * kVectors; j++) {
+      float* at = c + i * kBlock + j / kVectors * cBlock + j % kVectors * kLanes;
+      store(at, add ? load(at) + sum[i][j] : sum[i][j]);
+    }
+}
+
+using GradTile = void (*)(int depth, const float* a, const float* b, int64_t bBlock, float* c, int64_t cBlock, bool add);
+template <int blocks, int... row>
+FB_INLINE GradTile gradTileOf(int rows, std::integer_sequence<int, row...>) {
+  static constexpr GradTile table[] = {gradTile<row + 1, blocks>...};
+  return table[rows - 1];
+}
+
+// One plane: c[columns / kBlock][row][kBlock] (+)= sum over `depth` tiles of a[tile][row] b[tile][column]. The depth is
+// cut, so that a block of a stays in the first-level cache, and so that no sum of floats grows long.
+static void gradPlane(int depth, int rows, int blocks, const float* a, int64_t aBlock, const float* b, int64_t bBlock,
+                      float* c, int64_t cBlock, bool add) {
+  constexpr auto heights = std::make_integer_sequence<int, kGradRows>{};
+  const int slices = (depth + kGradDepth - 1) / kGradDepth;
+  for (int slice = 0; slice < slices; slice++) {
+    const int start = int(int64_t(depth) * slice / slices), deep = int(int64_t(depth) * (slice + 1) / slices) - start;
+    for (int row = 0; row < rows; row += kBlock) {
+      const int high = std::min(kBlock, rows - row), pieces = (high + kGradRows - 1) / kGradRows;
+      for (int block = 0; block < blocks;) {
+        const bool wide = blocks - block >= kGradBlocks;
+        for (int piece = 0; piece < pieces; piece++) {
+          const int first = high * piece / pieces, height = high * (piece + 1) / pieces - first;
+          const GradTile tile = wide ? gradTileOf<kGradBlocks>(height, heights) : gradTileOf<1>(height, heights);
+          tile(deep, a + row / kBlock * aBlock + start * kBlock + first, b + block * bBlock + start * kBlock, bBlock,
+               c + block * cBlock + (row + first) * kBlock, cBlock, add || slice > 0);
+        }
+        block += wide ? kGradBlocks : 1;
+      }
+    }
+  }
+}
+
+template <class S>
+constexpr WinogradKernels kernelsOf() {
+  return {S::n, S::m, S::r, transformPatches<S::Bt>, transformPatches<S::A>, gatherRow<S::A>, transformWeights<S::G>,
+          gatherWeights<S::G>, multiplyPlane, gradPlane};
+}
+constexpr WinogradKernels kernels3 = kernelsOf<Scheme<8, 3>>(), kernels5 = kernelsOf<Scheme<8, 5>>(),
+                          kernels3Precise = kernelsOf<Scheme<6, 3>>();
