@@ -1,0 +1,166 @@
+// Winograd's convolutions on AlexNet's layers: their error against sums in double, and the time of every phase on one
+// core, with data lying where it lies in a step.
+//   mkdir -p build/lab && g++ -std=c++17 -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wno-psabi -Wno-parentheses lab/winograd.cc native/{isa,gemm}.cc -pthread -o build/lab/winograd
+//   build/lab/winograd [error] [time] [avx2|portable]
+#include "../native/winograd.cc"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <string>
+
+#include "pool.h"
+
+using namespace flybrick;
+
+struct LayerShape {
+  const char* name;
+  int images, inputs, outputs, size, r, pad;
+};
+static const LayerShape kLayers[] = {{"conv2", 128, 96, 256, 26, 5, 2},
+                                     {"conv3", 128, 256, 384, 12, 3, 1},
+                                     {"conv4", 128, 384, 384, 12, 3, 1},
+                                     {"conv5", 128, 384, 256, 12, 3, 1}};
+
+struct Keep : Epilogue {
+  View to;
+  explicit Keep(const View& view) : to(view) {}
+  void matrix(const int*, int, const int*, int) override {}
+  void apply(int, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* core, int64_t ld, const int32_t*, int64_t) override {
+    const int64_t pitch = to.strides[1] == 1 ? to.strides[3] : to.strides[0];  // a row is a pixel, or a kernel
+    for (int64_t i = 0; i < rows; i++)
+      std::memcpy(static_cast<float*>(to.data) + (row + i) * pitch + column, core + i * ld, columns * sizeof(float));
+  }
+};
+
+static View view(float* data, int64_t a, int64_t b, int64_t c, int64_t d, bool channelsLast) {
+  View v{};
+  v.data = data, v.rank = 4;
+  const int64_t shape[] = {a, b, c, d}, last[] = {b * c * d, 1, d * b, b}, first[] = {b * c * d, c * d, d, 1};
+  std::copy_n(shape, 4, v.shape), std::copy_n(channelsLast ? last : first, 4, v.strides);
+  return v;
+}
+static double at(const View& v, int64_t a, int64_t b, int64_t c, int64_t d) {
+  if (c < 0 || d < 0 || c >= v.shape[2] || d >= v.shape[3]) return 0;
+  return static_cast<float*>(v.data)[a * v.strides[0] + b * v.strides[1] + c * v.strides[2] + d * v.strides[3]];
+}
+
+// Activations after a ReLU, He's weights, gradients that are zero where a ReLU was.
+static void error(Pool& pool) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::printf("relative L2 error against double, sampled: forward, input gradient, weight gradient\n");
+  for (const LayerShape& s : kLayers) {
+    const int64_t pixels = int64_t(s.images) * s.size * s.size;
+    float *x = hugePages(pixels * s.inputs), *y = hugePages(pixels * s.outputs), *w = hugePages(int64_t(s.inputs) * s.outputs * s.r * s.r);
+    const View vx = view(x, s.images, s.inputs, s.size, s.size, true), vy = view(y, s.images, s.outputs, s.size, s.size, true),
+               vw = view(w, s.outputs, s.inputs, s.r, s.r, false);
+    for (int64_t i = 0; i < pixels * s.inputs; i++) x[i] = std::max(normal(random), 0.0f);
+    for (int64_t i = 0; i < pixels * s.outputs; i++) y[i] = std::max(normal(random), 0.0f) * (random() & 1 ? 1e-3f : -1e-3f);
+    for (int64_t i = 0; i < int64_t(s.inputs) * s.outputs * s.r * s.r; i++) w[i] = normal(random) * std::sqrt(2.0f / (s.inputs * s.r * s.r));
+    for (Convolution way : {Convolution::winograd, Convolution::winogradPrecise}) {
+      if (way == Convolution::winogradPrecise && s.r == 5) continue;
+      const ConvGeometry g = {1, 1, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, way};
+      std::printf("%s %-8s", s.name, way == Convolution::winograd ? "" : "precise");
+      for (int pass = 0; pass < 3; pass++) {
+        const View& like = pass == 0 ? vy : pass == 1 ? vx : vw;
+        float* result = hugePages(like.shape[0] * like.shape[1] * like.shape[2] * like.shape[3]);
+        View out = like;
+        out.data = result;
+        Keep keep(out);
+        if (pass == 0) winogradConv2d(pool, out.shape, vx, vw, g, keep);
+        if (pass == 1) winogradInputGrad(pool, out.shape, vy, vw, g, keep);
+        if (pass == 2) winogradWeightGrad(pool, out.shape, vx, vy, g, keep);
+        double wrong = 0, total = 0;
+        for (int sample = 0; sample < (pass == 2 ? 400 : 4000); sample++) {
+          const int64_t a = random() % out.shape[0], b = random() % out.shape[1], c = random() % out.shape[2], d = random() % out.shape[3];
+          double want = 0;
+          if (pass == 2) {
+            for (int64_t n = 0; n < s.images; n++)
+              for (int64_t i = 0; i < s.size; i++)
+                for (int64_t j = 0; j < s.size; j++) want += at(vx, n, b, i + c - s.pad, j + d - s.pad) * at(vy, n, a, i, j);
+          } else {
+            for (int64_t k = 0; k < (pass ? s.outputs : s.inputs); k++)
+              for (int64_t i = 0; i < s.r; i++)
+                for (int64_t j = 0; j < s.r; j++)
+                  want += pass ? at(vy, a, k, c - i + s.pad, d - j + s.pad) * at(vw, k, b, i, j) : at(vx, a, k, c + i - s.pad, d + j - s.pad) * at(vw, b, k, i, j);
+          }
+          const double got = at(out, a, b, c, d);
+          wrong += (got - want) * (got - want), total += want * want;
+        }
+        std::printf("  %.2e", std::sqrt(wrong / total));
+        std::free(result);
+      }
+      std::printf("\n");
+    }
+    std::free(x), std::free(y), std::free(w);
+  }
+}
+
+static double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+template <typename Body>
+static double best(Body body) {
+  double least = 1e9;
+  body();
+  for (int i = 0; i < 7; i++) {
+    const double start = seconds();
+    body();
+    least = std::min(least, seconds() - start);
+  }
+  return least;
+}
+
+// The phases of all images, one core; what is a product also in GFLOP/s.
+static void time() {
+  std::printf("ms of one core: %9s %9s %9s %9s %9s %9s  products GF/s\n", "input", "upstream", "output", "weights", "product", "gradient");
+  for (const LayerShape& s : kLayers) {
+    const WinogradKernels& k = kernelsFor(Convolution::automatic, s.r);
+    const Layer layer(k, s.images, s.inputs, s.outputs, s.size, s.size);
+    const int64_t together = imageByImage(layer) ? 1 : imagesAtOnce(layer), rounds = s.images / together, tiles = layer.tiles();
+    const Shape v = {tiles * together, s.inputs / kBlock, layer.points()}, y = {tiles * together, s.outputs / kBlock, layer.points()},
+                u = {s.inputs, s.outputs / kBlock, layer.points()}, du = {s.outputs, s.inputs / kBlock, layer.points()};
+    const int64_t pixels = int64_t(s.images) * s.size * s.size, ld = s.outputs;
+    float *x = hugePages(pixels * s.inputs), *dy = hugePages(pixels * s.outputs), *w = hugePages(int64_t(s.inputs) * s.outputs * s.r * s.r),
+          *strip = hugePages(layer.k.m * s.size * ld), *zeros = hugePages(1024), *spare = hugePages(1024);
+    const Planes a = v.at(hugePages(v.size())), c = y.at(hugePages(y.size())), b = u.at(hugePages(u.size())), d = du.at(hugePages(du.size()));
+    const Patches in = patchesOf(view(x, s.images, s.inputs, s.size, s.size, true), layer, k.m, s.pad, s.pad),
+                  up = patchesOf(view(dy, s.images, s.outputs, s.size, s.size, true), layer, k.m, 0, 0);
+    const auto images = [&](auto body) {
+      return best([&] { for (int64_t n = 0; n < s.images; n++) body(n, n % together * tiles); });
+    };
+    const auto points = [&](auto body) {
+      return best([&] { for (int64_t n = 0; n < rounds; n++) for (int64_t q = 0; q < layer.points(); q++) body(q); });
+    };
+    const double input = images([&](int64_t n, int64_t row) { k.input(in, n, 0, int(tiles), a, row, zeros); });
+    const double upstream = images([&](int64_t n, int64_t row) { k.upstream(up, n, 0, int(tiles), c, row, zeros); });
+    const double output = images([&](int64_t, int64_t row) {
+      for (int64_t ty = 0; ty < layer.down; ty++) k.output(c, row + ty * layer.across, int(layer.across), s.size, int(u.blocks), strip, ld);
+    });
+    const double weights = best([&] {
+      for (int64_t block = 0; block < u.blocks; block++)
+        k.weights(w + block * kBlock * s.inputs * s.r * s.r, s.inputs * s.r * s.r, kBlock, s.r * s.r, s.inputs, false, {b.data + block * b.block, b.plane, b.block}, spare);
+    });
+    const double product = points([&](int64_t q) {
+      k.multiply(int(v.rows), s.inputs, int(u.blocks), a.data + q * a.plane, a.block, b.data + q * b.plane, b.block, c.data + q * c.plane, c.block);
+    });
+    const double gradient = points([&](int64_t q) {
+      k.multiplyGrad(int(v.rows), s.outputs, int(v.blocks), c.data + q * c.plane, c.block, a.data + q * a.plane, a.block, d.data + q * d.plane, d.block, true);
+    });
+    const double work = 2e-9 * layer.points() * s.images * tiles * s.inputs * s.outputs;
+    std::printf("%-14s %10.2f %9.2f %9.2f %9.2f %9.2f %9.2f  %5.1f %5.1f\n", s.name, input * 1e3, upstream * 1e3, output * 1e3, weights * 1e3,
+                product * 1e3, gradient * 1e3, work / product, work / gradient);
+    for (float* memory : {x, dy, w, strip, zeros, spare, a.data, b.data, c.data, d.data}) std::free(memory);
+  }
+}
+
+int main(int count, char** arguments) {
+  std::string words;
+  for (int i = 1; i < count; i++) words += arguments[i];
+  const auto said = [&](const char* word) { return words.find(word) != std::string::npos; };
+  if (said("portable")) pinIsa(Isa::portable);
+  if (said("avx2")) pinIsa(Isa::avx2);
+  Pool pool(2);
+  if (!said("time")) error(pool);
+  if (!said("error")) time();
+}
