@@ -14,7 +14,8 @@ namespace flybrick {
 namespace {
 
 constexpr int kBlock = 16;        // channels that lie together in the transform domain, whatever the vectors
-constexpr int kGradDepth = 128;   // tiles summed before the sum is put down
+constexpr int kTileDepth = 256;   // of a product's tile
+constexpr int kGradDepth = 192;   // tiles summed before the sum is put down
 constexpr int kMostSize = 8;      // of a tile
 
 // Patches of an NHWC feature map, `step` pixels apart, the first beginning at (-top, -left); zeros outside.

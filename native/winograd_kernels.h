@@ -227,9 +227,9 @@ static void gatherWeights(const Planes& from, int parts, int64_t pitch, int lane
   }
 }
 
-// c[blocks][rows] = a[rows, depth] b[depth, blocks]: a's rows lie kBlock floats apart, its depth in blocks.
+// c[blocks][rows] (+)= a[rows, depth] b[depth, blocks]: a's rows lie kBlock floats apart, its depth in blocks.
 template <int rows, int blocks>
-static void multiplyTile(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock) {
+static void multiplyTile(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock, bool add) {
   Vector sum[rows][blocks * kVectors] = {};
   for (int start = 0; start < depth; start += kBlock, a += aBlock) {
     const int count = std::min(kBlock, depth - start);
@@ -248,28 +248,37 @@ static void multiplyTile(int depth, const float* a, int64_t aBlock, const float*
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-    for (int j = 0; j < blocks * kVectors; j++) store(c + i * kBlock + j / kVectors * cBlock + j % kVectors * kLanes, sum[i][j]);
+    for (int j = 0; j < blocks * kVectors; j++) {
+      float* at = c + i * kBlock + j / kVectors * cBlock + j % kVectors * kLanes;
+      store(at, add ? load(at) + sum[i][j] : sum[i][j]);
+    }
 }
 
-using MultiplyTile = void (*)(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock);
+using MultiplyTile = void (*)(int depth, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock, bool add);
 template <int blocks, int... row>
 FB_INLINE MultiplyTile multiplyTileOf(int rows, std::integer_sequence<int, row...>) {
   static constexpr MultiplyTile table[] = {multiplyTile<row + 1, blocks>...};
   return table[rows - 1];
 }
 
-// One plane: c = a b, `rows` rows, `depth` summed, `blocks` blocks of columns. Rows are cut evenly.
+// One plane: c = a b, `rows` rows, `depth` summed, `blocks` blocks of columns. Rows are cut evenly. The depth is cut so
+// that a block of b stays in the first-level cache.
 static void multiplyPlane(int rows, int depth, int blocks, const float* a, int64_t aBlock, const float* b, int64_t bBlock,
                           float* c, int64_t cBlock) {
   constexpr auto heights = std::make_integer_sequence<int, kTileRows>{};
-  const int pieces = (rows + kTileRows - 1) / kTileRows;
-  for (int block = 0; block < blocks; block += kTileBlocks)
-    for (int piece = 0; piece < pieces; piece++) {
-      const int row = int(int64_t(rows) * piece / pieces), height = int(int64_t(rows) * (piece + 1) / pieces) - row;
-      const MultiplyTile tile = blocks - block >= kTileBlocks ? multiplyTileOf<kTileBlocks>(height, heights)
-                                                              : multiplyTileOf<1>(height, heights);
-      tile(depth, a + row * kBlock, aBlock, b + block * bBlock, bBlock, c + block * cBlock + row * kBlock, cBlock);
-    }
+  const int pieces = (rows + kTileRows - 1) / kTileRows, slices = (depth + kTileDepth - 1) / kTileDepth;
+  const int step = ((depth + slices - 1) / slices + kBlock - 1) / kBlock * kBlock;
+  for (int start = 0; start < depth; start += step) {
+    const int deep = std::min(step, depth - start);
+    const float *left = a + start / kBlock * aBlock, *right = b + start * kBlock;
+    for (int block = 0; block < blocks; block += kTileBlocks)
+      for (int piece = 0; piece < pieces; piece++) {
+        const int row = int(int64_t(rows) * piece / pieces), height = int(int64_t(rows) * (piece + 1) / pieces) - row;
+        const MultiplyTile tile = blocks - block >= kTileBlocks ? multiplyTileOf<kTileBlocks>(height, heights)
+                                                                : multiplyTileOf<1>(height, heights);
+        tile(deep, left + row * kBlock, aBlock, right + block * bBlock, bBlock, c + block * cBlock + row * kBlock, cBlock, start > 0);
+      }
+  }
 }
 
 // c[blocks][rows] (+)= a'[rows, depth] b[depth, blocks]: a's rows are adjacent, its depth kBlock floats apart; as b.
