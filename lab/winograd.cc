@@ -16,12 +16,14 @@ using namespace flybrick;
 
 struct LayerShape {
   const char* name;
-  int images, inputs, outputs, size, r, pad;
+  int images, inputs, outputs, size, r, pad, stride;
+  int out() const { return (size + 2 * pad - r) / stride + 1; }
 };
-static const LayerShape kLayers[] = {{"conv2", 128, 96, 256, 26, 5, 2},
-                                     {"conv3", 128, 256, 384, 12, 3, 1},
-                                     {"conv4", 128, 384, 384, 12, 3, 1},
-                                     {"conv5", 128, 384, 256, 12, 3, 1}};
+static const LayerShape kLayers[] = {{"conv1", 128, 1, 96, 224, 11, 1, 4},
+                                     {"conv2", 128, 96, 256, 26, 5, 2, 1},
+                                     {"conv3", 128, 256, 384, 12, 3, 1, 1},
+                                     {"conv4", 128, 384, 384, 12, 3, 1, 1},
+                                     {"conv5", 128, 384, 256, 12, 3, 1, 1}};
 
 struct Keep : Epilogue {
   View to;
@@ -52,18 +54,22 @@ static void error(Pool& pool) {
   std::normal_distribution<float> normal;
   std::printf("relative L2 error against double, sampled: forward, input gradient, weight gradient\n");
   for (const LayerShape& s : kLayers) {
-    const int64_t pixels = int64_t(s.images) * s.size * s.size;
-    float *x = hugePages(pixels * s.inputs), *y = hugePages(pixels * s.outputs), *w = hugePages(int64_t(s.inputs) * s.outputs * s.r * s.r);
-    const View vx = view(x, s.images, s.inputs, s.size, s.size, true), vy = view(y, s.images, s.outputs, s.size, s.size, true),
+    const int64_t pixels = int64_t(s.images) * s.size * s.size, outputs = int64_t(s.images) * s.out() * s.out();
+    float *x = hugePages(pixels * s.inputs), *y = hugePages(outputs * s.outputs), *w = hugePages(int64_t(s.inputs) * s.outputs * s.r * s.r);
+    const View vx = view(x, s.images, s.inputs, s.size, s.size, true), vy = view(y, s.images, s.outputs, s.out(), s.out(), true),
                vw = view(w, s.outputs, s.inputs, s.r, s.r, false);
     for (int64_t i = 0; i < pixels * s.inputs; i++) x[i] = std::max(normal(random), 0.0f);
-    for (int64_t i = 0; i < pixels * s.outputs; i++) y[i] = std::max(normal(random), 0.0f) * (random() & 1 ? 1e-3f : -1e-3f);
+    for (int64_t i = 0; i < outputs * s.outputs; i++) y[i] = std::max(normal(random), 0.0f) * (random() & 1 ? 1e-3f : -1e-3f);
     for (int64_t i = 0; i < int64_t(s.inputs) * s.outputs * s.r * s.r; i++) w[i] = normal(random) * std::sqrt(2.0f / (s.inputs * s.r * s.r));
     for (Convolution way : {Convolution::winograd, Convolution::winogradPrecise}) {
-      if (way == Convolution::winogradPrecise && s.r == 5) continue;
-      const ConvGeometry g = {1, 1, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, way};
+      if (way == Convolution::winogradPrecise && s.r == 5) continue;  // no such tiles
+      const ConvGeometry g = {s.stride, s.stride, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, way};
       std::printf("%s %-8s", s.name, way == Convolution::winograd ? "" : "precise");
       for (int pass = 0; pass < 3; pass++) {
+        if (pass == 1 && s.stride > 1) {
+          std::printf("          ");  // the first layer has none
+          continue;
+        }
         const View& like = pass == 0 ? vy : pass == 1 ? vx : vw;
         float* result = hugePages(like.shape[0] * like.shape[1] * like.shape[2] * like.shape[3]);
         View out = like;
@@ -78,13 +84,13 @@ static void error(Pool& pool) {
           double want = 0;
           if (pass == 2) {
             for (int64_t n = 0; n < s.images; n++)
-              for (int64_t i = 0; i < s.size; i++)
-                for (int64_t j = 0; j < s.size; j++) want += at(vx, n, b, i + c - s.pad, j + d - s.pad) * at(vy, n, a, i, j);
+              for (int64_t i = 0; i < s.out(); i++)
+                for (int64_t j = 0; j < s.out(); j++) want += at(vx, n, b, i * s.stride + c - s.pad, j * s.stride + d - s.pad) * at(vy, n, a, i, j);
           } else {
             for (int64_t k = 0; k < (pass ? s.outputs : s.inputs); k++)
               for (int64_t i = 0; i < s.r; i++)
                 for (int64_t j = 0; j < s.r; j++)
-                  want += pass ? at(vy, a, k, c - i + s.pad, d - j + s.pad) * at(vw, k, b, i, j) : at(vx, a, k, c + i - s.pad, d + j - s.pad) * at(vw, b, k, i, j);
+                  want += pass ? at(vy, a, k, c - i + s.pad, d - j + s.pad) * at(vw, k, b, i, j) : at(vx, a, k, c * s.stride + i - s.pad, d * s.stride + j - s.pad) * at(vw, b, k, i, j);
           }
           const double got = at(out, a, b, c, d);
           wrong += (got - want) * (got - want), total += want * want;
@@ -115,39 +121,40 @@ static double best(Body body) {
 static void time() {
   std::printf("ms of one core: %9s %9s %9s %9s %9s %9s  products GF/s\n", "input", "upstream", "output", "weights", "product", "gradient");
   for (const LayerShape& s : kLayers) {
-    const WinogradKernels& k = kernelsFor(Convolution::automatic, s.r);
-    const Layer layer(k, s.images, s.inputs, s.outputs, s.size, s.size);
+    const ConvGeometry g = {s.stride, s.stride, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, Convolution::automatic};
+    const WinogradKernels& k = *kernelsFor(g, s.r, s.r);
+    const Layer layer(k, s.images, s.inputs, s.outputs, s.out(), s.out(), s.r, s.stride);
     const int64_t together = imageByImage(layer) ? 1 : imagesAtOnce(layer), rounds = s.images / together, tiles = layer.tiles();
-    const Shape v = {tiles * together, s.inputs / kBlock, layer.points()}, y = {tiles * together, s.outputs / kBlock, layer.points()},
-                u = {s.inputs, s.outputs / kBlock, layer.points()}, du = {s.outputs, s.inputs / kBlock, layer.points()};
-    const int64_t pixels = int64_t(s.images) * s.size * s.size, ld = s.outputs;
-    float *x = hugePages(pixels * s.inputs), *dy = hugePages(pixels * s.outputs), *w = hugePages(int64_t(s.inputs) * s.outputs * s.r * s.r),
-          *strip = hugePages(layer.k.m * s.size * ld), *zeros = hugePages(1024), *spare = hugePages(1024);
+    const Shape v = {tiles * together, layer.inputs / kBlock, layer.points()}, y = {tiles * together, s.outputs / kBlock, layer.points()},
+                u = {layer.inputs, s.outputs / kBlock, layer.points()}, du = {s.outputs, layer.inputs / kBlock, layer.points()};
+    const int64_t ld = s.outputs, taps = k.r * k.r;
+    float *x = hugePages(int64_t(s.images) * s.size * s.size * s.inputs), *dy = hugePages(int64_t(s.images) * s.out() * s.out() * s.outputs),
+          *w = hugePages(layer.inputs * s.outputs * taps), *strip = hugePages(k.m * s.out() * ld), *zeros = hugePages(1024), *spare = hugePages(1 << 20);
     const Planes a = v.at(hugePages(v.size())), c = y.at(hugePages(y.size())), b = u.at(hugePages(u.size())), d = du.at(hugePages(du.size()));
-    const Patches in = patchesOf(view(x, s.images, s.inputs, s.size, s.size, true), layer, k.m, s.pad, s.pad),
-                  up = patchesOf(view(dy, s.images, s.outputs, s.size, s.size, true), layer, k.m, 0, 0);
+    const View vx = view(x, s.images, s.inputs, s.size, s.size, true), vy = view(dy, s.images, s.outputs, s.out(), s.out(), true);
+    const FeatureMap in(vx, layer, s.stride, s.pad, s.pad), up(vy, layer, 1, 0, 0);
     const auto images = [&](auto body) {
       return best([&] { for (int64_t n = 0; n < s.images; n++) body(n, n % together * tiles); });
     };
     const auto points = [&](auto body) {
       return best([&] { for (int64_t n = 0; n < rounds; n++) for (int64_t q = 0; q < layer.points(); q++) body(q); });
     };
-    const double input = images([&](int64_t n, int64_t row) { k.input(in, n, 0, int(tiles), a, row, zeros); });
-    const double upstream = images([&](int64_t n, int64_t row) { k.upstream(up, n, 0, int(tiles), c, row, zeros); });
+    const double input = images([&](int64_t n, int64_t row) { k.input(in.image(n, spare), a, row, zeros); });
+    const double upstream = images([&](int64_t n, int64_t row) { k.upstream(up.image(n, spare), c, row, zeros); });
     const double output = images([&](int64_t, int64_t row) {
-      for (int64_t ty = 0; ty < layer.down; ty++) k.output(c, row + ty * layer.across, int(layer.across), s.size, int(u.blocks), strip, ld);
+      for (int64_t ty = 0; ty < layer.down; ty++) k.output(c, row + ty * layer.across, int(layer.across), s.out(), int(u.blocks), strip, ld);
     });
     const double weights = best([&] {
       for (int64_t block = 0; block < u.blocks; block++)
-        k.weights(w + block * kBlock * s.inputs * s.r * s.r, s.inputs * s.r * s.r, kBlock, s.r * s.r, s.inputs, false, {b.data + block * b.block, b.plane, b.block}, spare);
+        k.weights(w + block * kBlock * layer.inputs * taps, layer.inputs * taps, kBlock, int(taps), int(layer.inputs), false, {b.data + block * b.block, b.plane, b.block}, spare);
     });
     const double product = points([&](int64_t q) {
-      k.multiply(int(v.rows), s.inputs, int(u.blocks), a.data + q * a.plane, a.block, b.data + q * b.plane, b.block, c.data + q * c.plane, c.block);
+      k.multiply(int(v.rows), int(layer.inputs), int(u.blocks), a.data + q * a.plane, a.block, b.data + q * b.plane, b.block, c.data + q * c.plane, c.block);
     });
     const double gradient = points([&](int64_t q) {
       k.multiplyGrad(int(v.rows), s.outputs, int(v.blocks), c.data + q * c.plane, c.block, a.data + q * a.plane, a.block, d.data + q * d.plane, d.block, true);
     });
-    const double work = 2e-9 * layer.points() * s.images * tiles * s.inputs * s.outputs;
+    const double work = 2e-9 * layer.points() * s.images * tiles * layer.inputs * s.outputs;
     std::printf("%-14s %10.2f %9.2f %9.2f %9.2f %9.2f %9.2f  %5.1f %5.1f\n", s.name, input * 1e3, upstream * 1e3, output * 1e3, weights * 1e3,
                 product * 1e3, gradient * 1e3, work / product, work / gradient);
     for (float* memory : {x, dy, w, strip, zeros, spare, a.data, b.data, c.data, d.data}) std::free(memory);

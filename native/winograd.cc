@@ -16,15 +16,14 @@ namespace {
 constexpr int kBlock = 16;        // channels that lie together in the transform domain, whatever the vectors
 constexpr int kTileDepth = 256;   // of a product's tile
 constexpr int kGradDepth = 192;   // tiles summed before the sum is put down
-constexpr int kMostSize = 8;      // of a tile
 
-// Patches of an NHWC feature map, `step` pixels apart, the first beginning at (-top, -left); zeros outside.
+// Patches of one image, its channels adjacent: `step` pixels apart, the first beginning at (-top, -left); zeros outside.
 struct Patches {
   const float* data;
-  int64_t strideN, strideY, strideX;
+  int64_t strideY, strideX;
   int height, width, channels;
   int step, top, left;
-  int down, across;  // patches of an image
+  int down, across;
 };
 
 // A matrix for each of the n x n points: [point][channels / kBlock][row][kBlock]. A row is a tile, or a kernel's other
@@ -36,8 +35,8 @@ struct Planes {
 
 struct WinogradKernels {
   int n, m, r;
-  void (*input)(const Patches& p, int64_t image, int first, int count, const Planes& to, int64_t row, const float* zeros);
-  void (*upstream)(const Patches& p, int64_t image, int first, int count, const Planes& to, int64_t row, const float* zeros);
+  void (*input)(const Patches& p, const Planes& to, int64_t row, const float* zeros);
+  void (*upstream)(const Patches& p, const Planes& to, int64_t row, const float* zeros);
   void (*output)(const Planes& from, int64_t row, int across, int width, int blocks, float* to, int64_t ld);
   void (*weights)(const float* from, int64_t stride, int lanes, int64_t inputStride, int inputs, bool reversed, const Planes& to, float* spare);
   void (*weightGrad)(const Planes& from, int parts, int64_t pitch, int lanes, float* to);
@@ -88,15 +87,16 @@ const WinogradKernels& kernels(int which) {
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// The layer as its passes see it: tiles of its output, `inputs` and `outputs` channels of the forward pass.
+// The layer as its passes see it: tiles of its output, `inputs` and `outputs` channels. With a stride, every phase of
+// the input's pixels is a channel of its own, and the kernel takes every stride-th tap: a convolution without a stride.
 struct Layer {
   const WinogradKernels& k;
   int64_t images, inputs, outputs, height, width;  // of the output
-  int64_t down, across;
+  int64_t down, across, kernel, stride;
 
-  Layer(const WinogradKernels& kernels, int64_t images, int64_t inputs, int64_t outputs, int64_t height, int64_t width)
-      : k(kernels), images(images), inputs(inputs), outputs(outputs), height(height), width(width),
-        down(ceilDiv(height, kernels.m)), across(ceilDiv(width, kernels.m)) {}
+  Layer(const WinogradKernels& kernels, int64_t images, int64_t channels, int64_t outputs, int64_t height, int64_t width, int64_t kernel, int64_t stride)
+      : k(kernels), images(images), inputs(channels * stride * stride), outputs(outputs), height(height), width(width),
+        down(ceilDiv(height, kernels.m)), across(ceilDiv(width, kernels.m)), kernel(kernel), stride(stride) {}
 
   int64_t points() const { return int64_t(k.n) * k.n; }
   int64_t tiles() const { return down * across; }  // of an image
@@ -105,21 +105,21 @@ struct Layer {
     constexpr double transform = 30;
     return double(points()) * (double(images * tiles()) * (double(inputs) * outputs + transform * (inputs + outputs)) + transform * inputs * outputs);
   }
-  double directCost() const { return double(images) * height * width * inputs * outputs * k.r * k.r; }
+  double directCost() const { return double(images) * height * width * inputs / (stride * stride) * outputs * kernel * kernel; }
+  bool pays(Convolution algorithm) const {
+    if (!images || !tiles() || !inputs || !outputs) return false;
+    return algorithm != Convolution::automatic || cost() < directCost();
+  }
 };
 
-bool suits(const ConvGeometry& g, int64_t kernelY, int64_t kernelX) {
-  return kernelY == kernelX && (kernelY == 3 || kernelY == 5) && g.strideY == 1 && g.strideX == 1 && g.dilationY == 1 &&
-         g.dilationX == 1 && g.groups == 1;
-}
-
-// The kernels of a 3x3 or 5x5 layer; whether they are worth it.
-const WinogradKernels& kernelsFor(Convolution algorithm, int64_t r) {
-  return kernels(r == 5 ? kFive : algorithm == Convolution::winogradPrecise ? kThreePrecise : kThree);
-}
-bool pays(const Layer& layer, Convolution algorithm) {
-  if (algorithm == Convolution::direct || !layer.images || !layer.tiles() || !layer.inputs || !layer.outputs) return false;
-  return algorithm != Convolution::automatic || layer.cost() < layer.directCost();
+// The kernels for a convolution, null where there are none.
+const WinogradKernels* kernelsFor(const ConvGeometry& g, int64_t kernelY, int64_t kernelX) {
+  if (g.algorithm == Convolution::direct || kernelY != kernelX || kernelY < 2 || g.strideY != g.strideX || g.dilationY != 1 ||
+      g.dilationX != 1 || g.groups != 1)
+    return nullptr;
+  const int64_t r = ceilDiv(kernelY, g.strideY);
+  if (r > 5) return nullptr;
+  return &kernels(r > 3 ? kFive : g.algorithm == Convolution::winogradPrecise ? kThreePrecise : kThree);
 }
 
 int64_t padded(int64_t floats) { return ceilDiv(floats, kBlock) * kBlock; }
@@ -133,19 +133,79 @@ struct Shape {
   Planes at(float* data) const { return {data, plane(), block()}; }
 };
 
-Patches patchesOf(const View& v, const Layer& layer, int64_t step, int64_t top, int64_t left) {
-  return {static_cast<const float*>(v.data), v.strides[0], v.strides[2], v.strides[3], int(v.shape[2]), int(v.shape[3]),
-          int(v.shape[1]), int(step), int(top), int(left), int(layer.down), int(layer.across)};
+// A feature map's images as patches: where they lie, if their channels are adjacent and each phase is wanted as it is;
+// else copied one at a time, a pixel's phases side by side.
+struct FeatureMap {
+  const View& view;
+  int64_t stride, top, left, height, width;  // height, width: of a copy
+  Patches patches;
+  bool copied;
+
+  FeatureMap(const View& v, const Layer& layer, int64_t stride, int64_t top, int64_t left)
+      : view(v), stride(stride), top(top), left(left), height(layer.height + layer.k.r - 1), width(layer.width + layer.k.r - 1),
+        copied(stride > 1 || (v.strides[1] != 1 && v.shape[1] != 1)) {
+    patches = {nullptr, v.strides[2], v.strides[3], int(v.shape[2]), int(v.shape[3]), int(v.shape[1]), layer.k.m, int(top), int(left), int(layer.down), int(layer.across)};
+    if (!copied) return;
+    const int channels = int(v.shape[1] * stride * stride);
+    patches = {nullptr, width * channels, channels, int(height), int(width), channels, layer.k.m, 0, 0, int(layer.down), int(layer.across)};
+  }
+  int64_t spare() const { return copied ? padded(height * width * patches.channels) : 0; }
+
+  Patches image(int64_t n, float* to) const {
+    const float* from = static_cast<const float*>(view.data) + n * view.strides[0];
+    Patches result = patches;
+    result.data = copied ? to : from;
+    const int64_t channels = view.shape[1], runs = stride * channels;
+    if (!copied) return result;
+    for (int64_t y = 0; y < height * stride; y++) {
+      const int64_t sourceY = y - top;
+      float* row = to + y / stride * patches.strideY + y % stride * runs;
+      for (int64_t x = 0; x < width; x++) {
+        float* pixel = row + x * patches.strideX;
+        for (int64_t i = 0; i < stride; i++) {
+          const int64_t sourceX = x * stride + i - left;
+          const bool inside = sourceY >= 0 && sourceY < view.shape[2] && sourceX >= 0 && sourceX < view.shape[3];
+          const float* source = from + sourceY * view.strides[2] + sourceX * view.strides[3];
+          for (int64_t c = 0; c < channels; c++) pixel[i * channels + c] = inside ? source[c * view.strides[1]] : 0.0f;
+        }
+      }
+    }
+    return result;
+  }
+};
+
+// Where tap `tap` of phase-and-channel `input` lies in a kernel [channels, kernel, kernel]; -1 past its edge.
+int64_t tapOf(const Layer& layer, int64_t channels, int64_t input, int64_t tap) {
+  const int64_t phase = input / channels;
+  const int64_t y = tap / layer.k.r * layer.stride + phase / layer.stride, x = tap % layer.k.r * layer.stride + phase % layer.stride;
+  return y < layer.kernel && x < layer.kernel ? (input % channels * layer.kernel + y) * layer.kernel + x : -1;
 }
 
-// Channels of a feature map must be adjacent, and a kernel's weights in order.
-bool channelsAdjacent(const View& v) { return v.strides[1] == 1 || v.shape[1] == 1; }
-bool dense(const View& v) {
-  int64_t stride = 1;
-  for (int i = v.rank - 1; i >= 0; stride *= v.shape[i--])
-    if (v.shape[i] != 1 && v.strides[i] != stride) return false;
-  return true;
-}
+// Weights [outputs, inputs, r, r] of a layer, dense: the view's own or a copy.
+struct Weights {
+  const View& view;
+  bool copied;
+
+  Weights(const View& v, const Layer& layer) : view(v), copied(layer.stride > 1 || layer.kernel != layer.k.r) {
+    for (int64_t i = 3, size = 1; i >= 0; size *= v.shape[i--]) copied |= v.shape[i] != 1 && v.strides[i] != size;
+  }
+  int64_t spare(const Layer& layer) const { return copied ? padded(layer.outputs * layer.inputs * layer.k.r * layer.k.r) : 0; }
+
+  // `first` and `second` are the view's axes 0 and 1 of the layer, which an input gradient exchanges.
+  const float* dense(const Layer& layer, int64_t first, int64_t second, float* to) const {
+    const float* from = static_cast<const float*>(view.data);
+    if (!copied) return from;
+    const int64_t taps = layer.k.r * layer.k.r, square = layer.kernel * layer.kernel;
+    for (int64_t a = 0; a < first; a++)
+      for (int64_t b = 0; b < second; b++)
+        for (int64_t tap = 0; tap < taps; tap++) {
+          const int64_t at = tapOf(layer, view.shape[1], b, tap), y = at % square / layer.kernel, x = at % layer.kernel;
+          to[(a * second + b) * taps + tap] =
+              at < 0 ? 0.0f : from[a * view.strides[0] + at / square * view.strides[1] + y * view.strides[2] + x * view.strides[3]];
+        }
+    return to;
+  }
+};
 
 constexpr int64_t kOwnKernels = 1 << 21;  // floats of transformed kernels that the third-level cache can keep
 constexpr int64_t kOwnTiles = 24;         // tiles that make an image's product worth while
@@ -164,7 +224,7 @@ int64_t imagesAtOnce(const Layer& layer) {
 }
 
 // The forward pass, or the input gradient as one: its kernels turned around and their channels exchanged.
-void run(Pool& pool, const Layer& layer, const View& x, const View& weight, int64_t top, int64_t left, bool backward, Epilogue& epilogue) {
+void run(Pool& pool, const Layer& layer, const FeatureMap& x, const Weights& weights, bool backward, Epilogue& epilogue) {
   const WinogradKernels& k = layer.k;
   const int64_t taps = k.r * k.r, tiles = layer.tiles();
   const bool alone = imageByImage(layer);
@@ -173,19 +233,18 @@ void run(Pool& pool, const Layer& layer, const View& x, const View& weight, int6
   const Shape v = {tiles * together, ceilDiv(layer.inputs, kBlock), layer.points()};
   const Shape y = {tiles * together, u.blocks, layer.points()};
   const int64_t ld = u.blocks * kBlock, strip = k.m * layer.width * ld, zeros = padded(layer.inputs);
-  float* scratch = pool.shared(zeros + u.size() + (alone ? 0 : v.size() + y.size()));
+  float* scratch = pool.shared(zeros + weights.spare(layer) + u.size() + (alone ? 0 : v.size() + y.size()));
   std::memset(scratch, 0, zeros * sizeof(float));
-  const Planes kernels = u.at(scratch + zeros);
+  const float* dense = weights.dense(layer, backward ? layer.inputs : layer.outputs, backward ? layer.outputs : layer.inputs, scratch + zeros);
+  const Planes kernels = u.at(scratch + zeros + weights.spare(layer));
 
   pool.parallel(u.blocks, [&](int64_t block, int thread) {
     const int64_t outputStride = backward ? taps : layer.inputs * taps, inputStride = backward ? layer.outputs * taps : taps;
     const Planes to = {kernels.data + block * kernels.block, kernels.plane, kernels.block};
-    k.weights(static_cast<const float*>(weight.data) + block * kBlock * outputStride, outputStride,
-              int(std::min<int64_t>(kBlock, layer.outputs - block * kBlock)), inputStride, int(layer.inputs), backward, to,
-              pool.local(thread, padded(taps + kBlock) * kBlock));
+    k.weights(dense + block * kBlock * outputStride, outputStride, int(std::min<int64_t>(kBlock, layer.outputs - block * kBlock)),
+              inputStride, int(layer.inputs), backward, to, pool.local(thread, padded(taps + kBlock) * kBlock));
   });
 
-  const Patches patches = patchesOf(x, layer, k.m, top, left);
   const auto multiply = [&](const Planes& a, int64_t rows, const Planes& c, int64_t point) {
     k.multiply(int(rows), int(layer.inputs), int(u.blocks), a.data + point * a.plane, a.block,
                kernels.data + point * kernels.plane, kernels.block, c.data + point * c.plane, c.block);
@@ -199,18 +258,21 @@ void run(Pool& pool, const Layer& layer, const View& x, const View& weight, int6
   };
   if (alone) {
     pool.parallel(layer.images, [&](int64_t image, int thread) {
-      float* own = pool.local(thread, v.size() + y.size() + strip);
+      float* own = pool.local(thread, v.size() + y.size() + std::max(strip, x.spare()));
+      float* spare = own + v.size() + y.size();
       const Planes a = v.at(own), c = y.at(own + v.size());
-      k.input(patches, image, 0, int(tiles), a, 0, scratch);
+      k.input(x.image(image, spare), a, 0, scratch);
       for (int64_t point = 0; point < layer.points(); point++) multiply(a, tiles, c, point);
-      finish(c, 0, image, own + v.size() + y.size(), thread);
+      finish(c, 0, image, spare, thread);
     });
     return;
   }
   const Planes a = v.at(kernels.data + u.size()), c = y.at(a.data + v.size());
   for (int64_t start = 0; start < layer.images; start += together) {
     const int64_t count = std::min(together, layer.images - start);
-    pool.parallel(count, [&](int64_t i, int) { k.input(patches, start + i, 0, int(tiles), a, i * tiles, scratch); });
+    pool.parallel(count, [&](int64_t i, int thread) {
+      k.input(x.image(start + i, pool.local(thread, x.spare())), a, i * tiles, scratch);
+    });
     pool.parallel(layer.points(), [&](int64_t point, int) { multiply(a, count * tiles, c, point); });
     pool.parallel(count, [&](int64_t i, int thread) { finish(c, i * tiles, start + i, pool.local(thread, strip), thread); });
   }
@@ -219,27 +281,29 @@ void run(Pool& pool, const Layer& layer, const View& x, const View& weight, int6
 }  // namespace
 
 bool winogradConv2d(Pool& pool, const int64_t* shape, const View& x, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
-  if (!suits(g, weight.shape[2], weight.shape[3]) || !channelsAdjacent(x) || !dense(weight)) return false;
-  const Layer layer(kernelsFor(g.algorithm, weight.shape[2]), shape[0], x.shape[1], shape[1], shape[2], shape[3]);
-  if (!pays(layer, g.algorithm)) return false;
-  run(pool, layer, x, weight, g.padTop, g.padLeft, false, epilogue);
+  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3]);
+  if (!k) return false;
+  const Layer layer(*k, shape[0], x.shape[1], shape[1], shape[2], shape[3], weight.shape[2], g.strideY);
+  if (!layer.pays(g.algorithm)) return false;
+  run(pool, layer, FeatureMap(x, layer, g.strideY, g.padTop, g.padLeft), Weights(weight, layer), false, epilogue);
   return true;
 }
 
 bool winogradInputGrad(Pool& pool, const int64_t* shape, const View& dy, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
-  if (!suits(g, weight.shape[2], weight.shape[3]) || !channelsAdjacent(dy) || !dense(weight)) return false;
-  const int64_t r = weight.shape[2];
-  const Layer layer(kernelsFor(g.algorithm, r), shape[0], dy.shape[1], shape[1], shape[2], shape[3]);
-  if (!pays(layer, g.algorithm)) return false;
-  run(pool, layer, dy, weight, r - 1 - g.padTop, r - 1 - g.padLeft, true, epilogue);
+  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3]);
+  if (!k || g.strideY > 1 || k->r != weight.shape[2]) return false;
+  const Layer layer(*k, shape[0], dy.shape[1], shape[1], shape[2], shape[3], k->r, 1);
+  if (!layer.pays(g.algorithm)) return false;
+  run(pool, layer, FeatureMap(dy, layer, 1, k->r - 1 - g.padTop, k->r - 1 - g.padLeft), Weights(weight, layer), true, epilogue);
   return true;
 }
 
-bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& x, const View& dy, const ConvGeometry& g, Epilogue& epilogue) {
-  if (!suits(g, shape[2], shape[3]) || !channelsAdjacent(x) || !channelsAdjacent(dy)) return false;
-  const Layer layer(kernelsFor(g.algorithm, shape[2]), dy.shape[0], shape[1], shape[0], dy.shape[2], dy.shape[3]);
-  if (!pays(layer, g.algorithm)) return false;
-  const WinogradKernels& k = layer.k;
+bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const View& dyView, const ConvGeometry& g, Epilogue& epilogue) {
+  const WinogradKernels* kernels = kernelsFor(g, shape[2], shape[3]);
+  if (!kernels) return false;
+  const WinogradKernels& k = *kernels;
+  const Layer layer(k, dyView.shape[0], shape[1], shape[0], dyView.shape[2], dyView.shape[3], shape[2], g.strideY);
+  if (!layer.pays(g.algorithm)) return false;
   const int64_t tiles = layer.tiles(), taps = k.r * k.r;
   const bool alone = imageByImage(layer);
   const int64_t parts = alone ? std::min<int64_t>(kParts, layer.images) : 1, together = alone ? 1 : imagesAtOnce(layer);
@@ -251,19 +315,23 @@ bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& x, const V
   std::memset(scratch, 0, zeros * sizeof(float));
   float* sums = scratch + zeros;
 
-  const Patches patches = patchesOf(x, layer, k.m, g.padTop, g.padLeft), upstream = patchesOf(dy, layer, k.m, 0, 0);
+  const FeatureMap x(xView, layer, g.strideY, g.padTop, g.padLeft), dy(dyView, layer, 1, 0, 0);
+  const int64_t spare = std::max(x.spare(), dy.spare());
+  const auto transform = [&](int64_t image, const Planes& a, const Planes& b, int64_t row, float* own) {
+    k.input(x.image(image, own), b, row, scratch);
+    k.upstream(dy.image(image, own), a, row, scratch);
+  };
   const auto multiply = [&](const Planes& a, const Planes& b, int64_t rows, const Planes& c, int64_t point, bool add) {
     k.multiplyGrad(int(rows), int(layer.outputs), int(v.blocks), a.data + point * a.plane, a.block, b.data + point * b.plane, b.block,
                    c.data + point * c.plane, c.block, add);
   };
   if (alone) {
     pool.parallel(parts, [&](int64_t part, int thread) {
-      float* own = pool.local(thread, v.size() + d.size());
+      float* own = pool.local(thread, v.size() + d.size() + spare);
       const Planes b = v.at(own), a = d.at(own + v.size()), c = u.at(sums + part * u.size());
       const int64_t first = layer.images * part / parts, end = layer.images * (part + 1) / parts;
       for (int64_t image = first; image < end; image++) {
-        k.input(patches, image, 0, int(tiles), b, 0, scratch);
-        k.upstream(upstream, image, 0, int(tiles), a, 0, scratch);
+        transform(image, a, b, 0, own + v.size() + d.size());
         for (int64_t point = 0; point < layer.points(); point++) multiply(a, b, tiles, c, point, image > first);
       }
     });
@@ -271,20 +339,23 @@ bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& x, const V
     const Planes b = v.at(sums + u.size()), a = d.at(b.data + v.size()), c = u.at(sums);
     for (int64_t start = 0; start < layer.images; start += together) {
       const int64_t count = std::min(together, layer.images - start);
-      pool.parallel(count, [&](int64_t i, int) {
-        k.input(patches, start + i, 0, int(tiles), b, i * tiles, scratch);
-        k.upstream(upstream, start + i, 0, int(tiles), a, i * tiles, scratch);
-      });
+      pool.parallel(count, [&](int64_t i, int thread) { transform(start + i, a, b, i * tiles, pool.local(thread, spare)); });
       pool.parallel(layer.points(), [&](int64_t point, int) { multiply(a, b, count * tiles, c, point, start > 0); });
     }
   }
-  const int64_t columns = layer.inputs * taps;
+  const int64_t columns = shape[1] * layer.kernel * layer.kernel, turned = padded(layer.inputs * taps);
+  const bool asIs = layer.stride == 1 && layer.kernel == k.r;
   pool.parallel(layer.outputs, [&](int64_t output, int thread) {
-    float* row = pool.local(thread, padded(columns));
+    float *sum = pool.local(thread, turned + columns), *row = asIs ? sum : sum + turned;
     for (int64_t block = 0; block < v.blocks; block++) {
       const Planes from = {sums + block * u.block() + output * kBlock, u.plane(), u.block()};
-      k.weightGrad(from, int(parts), u.size(), int(std::min<int64_t>(kBlock, layer.inputs - block * kBlock)), row + block * kBlock * taps);
+      k.weightGrad(from, int(parts), u.size(), int(std::min<int64_t>(kBlock, layer.inputs - block * kBlock)), sum + block * kBlock * taps);
     }
+    for (int64_t input = 0; !asIs && input < layer.inputs; input++)
+      for (int64_t tap = 0; tap < taps; tap++) {
+        const int64_t at = tapOf(layer, shape[1], input, tap);
+        if (at >= 0) row[at] = sum[input * taps + tap];
+      }
     epilogue.apply(thread, output, 1, 0, columns, row, columns);
   });
   return true;

@@ -121,21 +121,21 @@ FB_INLINE void contractSquare(Load load, Keep keep) {
   }
 }
 
-// Transforms patches [first, first + count) of an image, all channels, into rows from `row` on of every plane.
+// Transforms an image's patches, all channels, into rows from `row` on of every plane.
 template <const auto& m>
-static void transformPatches(const Patches& p, int64_t image, int first, int count, const Planes& to, int64_t row, const float* zeros) {
+static void transformPatches(const Patches& p, const Planes& to, int64_t row, const float* zeros) {
   constexpr int size = m.columns, most = 8;
-  const int blocks = (p.channels + kBlock - 1) / kBlock;
+  const int blocks = (p.channels + kBlock - 1) / kBlock, count = p.down * p.across;
   const float* pixels[most][size * size];
   for (int done = 0; done < count; done += most) {
     const int group = std::min(most, count - done);
     for (int t = 0; t < group; t++) {
-      const int y0 = (first + done + t) / p.across * p.step - p.top, x0 = (first + done + t) % p.across * p.step - p.left;
+      const int y0 = (done + t) / p.across * p.step - p.top, x0 = (done + t) % p.across * p.step - p.left;
       for (int i = 0; i < size; i++)
         for (int j = 0; j < size; j++) {
           const int y = y0 + i, x = x0 + j;
           const bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
-          pixels[t][i * size + j] = inside ? p.data + image * p.strideN + y * p.strideY + x * p.strideX : zeros;
+          pixels[t][i * size + j] = inside ? p.data + y * p.strideY + x * p.strideX : zeros;
         }
     }
     for (int block = 0; block < blocks; block++)
