@@ -122,7 +122,7 @@ static void time() {
   std::printf("ms of one core: %9s %9s %9s %9s %9s %9s  products GF/s\n", "input", "upstream", "output", "weights", "product", "gradient");
   for (const LayerShape& s : kLayers) {
     const ConvGeometry g = {s.stride, s.stride, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, Convolution::automatic};
-    const WinogradKernels& k = *kernelsFor(g, s.r, s.r);
+    const WinogradKernels& k = *kernelsFor(g, s.r, s.r, s.images, s.inputs, s.outputs, s.out(), s.out());
     const Layer layer(k, s.images, s.inputs, s.outputs, s.out(), s.out(), s.r, s.stride);
     const int64_t together = imageByImage(layer) ? 1 : imagesAtOnce(layer), rounds = s.images / together, tiles = layer.tiles();
     const Shape v = {tiles * together, layer.inputs / kBlock, layer.points()}, y = {tiles * together, s.outputs / kBlock, layer.points()},

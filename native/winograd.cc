@@ -106,20 +106,22 @@ struct Layer {
     return double(points()) * (double(images * tiles()) * (double(inputs) * outputs + transform * (inputs + outputs)) + transform * inputs * outputs);
   }
   double directCost() const { return double(images) * height * width * inputs / (stride * stride) * outputs * kernel * kernel; }
-  bool pays(Convolution algorithm) const {
-    if (!images || !tiles() || !inputs || !outputs) return false;
-    return algorithm != Convolution::automatic || cost() < directCost();
-  }
 };
 
-// The kernels for a convolution, null where there are none.
-const WinogradKernels* kernelsFor(const ConvGeometry& g, int64_t kernelY, int64_t kernelX) {
+// The kernels for a convolution, the cheaper of large and small tiles; null where there are none or a direct product
+// is cheaper. Small tiles are the more precise, and with few images the cheaper, since they have fewer kernels.
+const WinogradKernels* kernelsFor(const ConvGeometry& g, int64_t kernelY, int64_t kernelX, int64_t images, int64_t channels,
+                                  int64_t outputs, int64_t height, int64_t width) {
   if (g.algorithm == Convolution::direct || kernelY != kernelX || kernelY < 2 || g.strideY != g.strideX || g.dilationY != 1 ||
-      g.dilationX != 1 || g.groups != 1)
+      g.dilationX != 1 || g.groups != 1 || !images || !channels || !outputs || !height || !width)
     return nullptr;
   const int64_t r = ceilDiv(kernelY, g.strideY);
   if (r > 5) return nullptr;
-  return &kernels(r > 3 ? kFive : g.algorithm == Convolution::winogradPrecise ? kThreePrecise : kThree);
+  const auto layer = [&](int which) { return Layer(kernels(which), images, channels, outputs, height, width, kernelY, g.strideY); };
+  if (g.algorithm == Convolution::winogradPrecise) return &kernels(r > 3 ? kFive : kThreePrecise);
+  const int which = r > 3 ? kFive : layer(kThree).cost() <= layer(kThreePrecise).cost() ? kThree : kThreePrecise;
+  if (g.algorithm == Convolution::automatic && layer(which).cost() >= layer(which).directCost()) return nullptr;
+  return &kernels(which);
 }
 
 int64_t padded(int64_t floats) { return ceilDiv(floats, kBlock) * kBlock; }
@@ -281,29 +283,26 @@ void run(Pool& pool, const Layer& layer, const FeatureMap& x, const Weights& wei
 }  // namespace
 
 bool winogradConv2d(Pool& pool, const int64_t* shape, const View& x, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
-  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3]);
+  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3], shape[0], x.shape[1], shape[1], shape[2], shape[3]);
   if (!k) return false;
   const Layer layer(*k, shape[0], x.shape[1], shape[1], shape[2], shape[3], weight.shape[2], g.strideY);
-  if (!layer.pays(g.algorithm)) return false;
   run(pool, layer, FeatureMap(x, layer, g.strideY, g.padTop, g.padLeft), Weights(weight, layer), false, epilogue);
   return true;
 }
 
 bool winogradInputGrad(Pool& pool, const int64_t* shape, const View& dy, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
-  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3]);
+  const WinogradKernels* k = kernelsFor(g, weight.shape[2], weight.shape[3], shape[0], dy.shape[1], shape[1], shape[2], shape[3]);
   if (!k || g.strideY > 1 || k->r != weight.shape[2]) return false;
   const Layer layer(*k, shape[0], dy.shape[1], shape[1], shape[2], shape[3], k->r, 1);
-  if (!layer.pays(g.algorithm)) return false;
   run(pool, layer, FeatureMap(dy, layer, 1, k->r - 1 - g.padTop, k->r - 1 - g.padLeft), Weights(weight, layer), true, epilogue);
   return true;
 }
 
 bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const View& dyView, const ConvGeometry& g, Epilogue& epilogue) {
-  const WinogradKernels* kernels = kernelsFor(g, shape[2], shape[3]);
+  const WinogradKernels* kernels = kernelsFor(g, shape[2], shape[3], dyView.shape[0], shape[1], shape[0], dyView.shape[2], dyView.shape[3]);
   if (!kernels) return false;
   const WinogradKernels& k = *kernels;
   const Layer layer(k, dyView.shape[0], shape[1], shape[0], dyView.shape[2], dyView.shape[3], shape[2], g.strideY);
-  if (!layer.pays(g.algorithm)) return false;
   const int64_t tiles = layer.tiles(), taps = k.r * k.r;
   const bool alone = imageByImage(layer);
   const int64_t parts = alone ? std::min<int64_t>(kParts, layer.images) : 1, together = alone ? 1 : imagesAtOnce(layer);
