@@ -1,5 +1,5 @@
 // The packed matrix product and the convolutions on it: checked against plain loops, then timed.
-//   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution,winograd}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
+//   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution,narrow,winograd}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
 //   build/lab/gemm [check] [time] [filter]
 #include <immintrin.h>
 
@@ -246,6 +246,10 @@ static void check() {
       checkConv(3, 16, 33, 31, 32, 3, 3, {1, 1, 1, 1, 1, 1, 1, 1, 1, way}, order);
       checkConv(2, 5, 7, 6, 3, 5, 5,     {1, 1, 2, 2, 2, 2, 1, 1, 1, way}, order);
       checkConv(9, 20, 26, 22, 49, 5, 5, {1, 1, 4, 0, 1, 5, 1, 1, 1, way}, order);
+      checkConv(3, 1, 47, 39, 20, 11, 11, {4, 4, 1, 1, 1, 1, 1, 1, 1, way}, order);
+      checkConv(2, 3, 21, 18, 33, 7, 7,  {2, 2, 3, 2, 0, 3, 1, 1, 1, way}, order);
+      checkConv(2, 4, 9, 8, 5, 4, 4,     {1, 1, 1, 2, 2, 1, 1, 1, 1, way}, order);
+      checkConv(2, 40, 5, 6, 7, 2, 2,    {1, 1, 0, 0, 1, 1, 1, 1, 1, way}, order);
     }
   }
   std::printf(failures ? "%d checks failed\n" : "all checks passed\n", failures);

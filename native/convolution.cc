@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "gemm.h"
+#include "narrow.h"
 #include "winograd.h"
 
 namespace flybrick {
@@ -102,7 +103,9 @@ void conv2d(Pool& pool, const int64_t* shape, const View& xView, const View& wei
   epilogue.matrix(rowAxes, 3, columnAxes, 1);
   const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = shape[1] / g.groups;
   const int64_t m = shape[0] * shape[2] * shape[3];
-  if (!m || !co || winogradConv2d(pool, shape, xView, weight, g, epilogue)) return;
+  if (!m || !co || winogradConv2d(pool, shape, xView, weight, g, epilogue) ||
+      narrowConv2d(pool, shape, xView, weight, g, epilogue))
+    return;
 
   Activation x(xView);
   const Neighbours near(g, co, kw, shape[3]);
@@ -185,8 +188,9 @@ void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   epilogue.matrix(rowAxes, 3, columnAxes, 1);
   const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = weight.shape[0] / g.groups;
   const int64_t m = shape[0] * shape[2] * shape[3], k = kh * kw * co;
-  if (!m || !ci || (k && inputGradByWindows(pool, shape, dyView, weight, g, epilogue)) ||
-      winogradInputGrad(pool, shape, dyView, weight, g, epilogue))
+  if (!m || !ci || winogradInputGrad(pool, shape, dyView, weight, g, epilogue) ||
+      narrowInputGrad(pool, shape, dyView, weight, g, epilogue) ||
+      (k && inputGradByWindows(pool, shape, dyView, weight, g, epilogue)))
     return;
 
   Activation dy(dyView);
@@ -222,7 +226,9 @@ void conv2dWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const int rowAxes[] = {0}, columnAxes[] = {1, 2, 3};
   epilogue.matrix(rowAxes, 1, columnAxes, 3);
   const int64_t co = shape[0] / g.groups, ci = shape[1], kh = shape[2], kw = shape[3], taps = kh * kw, n = taps * ci;
-  if (!shape[0] || !n || winogradWeightGrad(pool, shape, xView, dyView, g, epilogue)) return;
+  if (!shape[0] || !n || winogradWeightGrad(pool, shape, xView, dyView, g, epilogue) ||
+      narrowWeightGrad(pool, shape, xView, dyView, g, epilogue))
+    return;
 
   Activation x(xView), dy(dyView);
   const int64_t pixels = dy.n * dy.h * dy.w;

@@ -214,7 +214,8 @@ void Tiles::apply(int thread, int64_t row, int64_t rows, int64_t column, int64_t
     rows = 1;
   }
   if (rows > 1 && columns < kTile / 4) {
-    const int64_t most = kTile / columns;
+    // Whole vectors, where there are so many rows: the last instruction can then write its target.
+    const int64_t all = kTile / columns, most = all < kSplat ? all : all / kSplat * kSplat;
     for (int64_t r = 0; r < rows; r += most) {
       cursor.store(row + r, static_cast<int>(std::min(most, rows - r)), column, static_cast<int>(columns),
                    core0 ? core0 + r * ld0 : nullptr, ld0, core1 ? core1 + r * ld1 : nullptr, ld1);
@@ -274,7 +275,12 @@ void Cursor::load(int64_t row, int rows, int64_t column, int columns) {
       fill(s, row, 1, column, 1, buffer(slot));
       repeat(slot);
     } else {
-      fill(s, row, rows, column, columns, buffer(slot));
+      const int different = s.sameRows ? 1 : rows;
+      fill(s, row, different, column, columns, buffer(slot));
+      for (int done = different * columns, all = rows * columns, n; done < all; done += n) {
+        n = std::min(done, all - done);
+        std::memcpy(buffer(slot) + done, buffer(slot), static_cast<size_t>(n) * 4);
+      }
       sources_[slot] = {reinterpret_cast<char*>(buffer(slot)), step};
     }
   }

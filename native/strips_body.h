@@ -172,6 +172,17 @@ static void sum(const float* x, const int64_t* at, int count, int64_t n, float* 
   }
 }
 
+static void collect(const float* x, int64_t row, int rows, int64_t n, int64_t channels, int times, float* out) {
+  using W = Wide<float, kLanes>;
+  for (; n > 0; n--, x += times * channels, out += channels)
+    for (int64_t j = 0; j < channels; j += kLanes) {
+      typename W::V total = {};
+      for (int r = 0; r < rows; r++)
+        for (int t = 0; t < times; t++) total += W::load(x + r * row + t * channels + j);
+      W::store(out + j, total);
+    }
+}
+
 static void repeat(const float* x, int64_t n, int64_t channels, int times, float* out) {
   using W = Wide<float, kLanes>;
   for (; n > 0; n--, x += channels)
@@ -270,6 +281,7 @@ const Strips FLYBRICK_TABLE = {
     {FLYBRICK_FOLDS(down, float), FLYBRICK_FOLDS(down, int32_t)},
     FLYBRICK_SET::largest,
     FLYBRICK_SET::sum,
+    FLYBRICK_SET::collect,
     FLYBRICK_SET::repeat,
     FLYBRICK_SET::sumWhere<uint8_t>,
     FLYBRICK_SET::sumWhere<int32_t>,

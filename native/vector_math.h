@@ -62,10 +62,10 @@ static inline F scale(F p, I n) {
   return p * (F)((half + 127) << 23) * (F)((n - half + 127) << 23);
 }
 
-static inline F exp_v(F x) {
-  F c = x > 89.0f ? splat(89) : x < -104.0f ? splat(-104) : x;
-  F shifted = c * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: the integer lies in the low bits
-  F n = shifted - 12582912.0f;
+// exp(c) over 2^n; the integer n lies in the low bits of `shifted`.
+static inline F exp_reduced(F c, F* shifted) {
+  *shifted = c * 1.44269504f + 12582912.0f;  // 1.5 * 2^23
+  F n = *shifted - 12582912.0f;
   F r = c - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
   F p = r * 1.9875691500e-4f + 1.3981999507e-3f;
@@ -73,7 +73,12 @@ static inline F exp_v(F x) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
+  return p * (r * r) + r + 1.0f;
+}
+
+static inline F exp_v(F x) {
+  F shifted;
+  F p = exp_reduced(x > 89.0f ? splat(89) : x < -104.0f ? splat(-104) : x, &shifted);
   return scale(p, (I)shifted - 0x4b400000);
 }
 
@@ -124,8 +129,11 @@ static inline F tanh_v(F x) {
   return a < 0.625f ? small : x != x ? x : large;
 }
 
+// Only small exponents: one factor and a constant scale them, and denormal results still round once.
 static inline F sigmoid_v(F x) {
-  F e = exp_v(-abs_v(x));
+  F shifted, c = -abs_v(x);
+  F p = exp_reduced(c < -104.0f ? splat(-104) : c, &shifted);
+  F e = p * (F)(((I)shifted << 23) + (191 << 23)) * 0x1p-64f;
   return (x < 0.0f ? e : splat(1)) / (e + 1.0f);
 }
 

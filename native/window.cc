@@ -43,6 +43,12 @@ Rows<T> rowsOf(const View& view, int64_t image, int64_t first, int64_t rows, T* 
   return {data, view.strides[2], view.strides[3]};
 }
 
+// Whether windows lie side by side over exactly [height, width], and so do the pixels of a row of `view`.
+bool sideBySide(const WindowGeometry& g, int64_t outH, int64_t outW, int64_t height, int64_t width, const View& view) {
+  return g.kernelY == g.strideY && g.kernelX == g.strideX && height == outH * g.kernelY && width == outW * g.kernelX &&
+         view.strides[3] == view.shape[1] && channelsLast(view) && !g.padTop && !g.padLeft;
+}
+
 // Room for the packed rows that `rows` rows of the other side need at most.
 int64_t roomFor(const View& view, int64_t rows) {
   const int64_t height = view.shape[2];
@@ -77,7 +83,9 @@ void window(Pool& pool, WindowOp op, const int64_t* shape, const View& x, const 
   const Strips& s = strips();
   const int64_t area = int64_t(g.kernelY) * g.kernelX;
   const int64_t tall = clamp(kTask / (outW * channels), 1, outH), blocks = ceilDiv(outH, tall);
-  const int64_t tile = (channels > kApply ? channels : kApply) + kSlack64;
+  // Windows side by side: no pixel has a list of places of its own.
+  const bool apart = op == WindowOp::sum && sideBySide(g, outH, outW, height, width, x);
+  const int64_t least = apart ? outW * channels : channels, tile = (least > kApply ? least : kApply) + kSlack64;
   const int64_t room = roomFor(x, (tall - 1) * g.strideY + g.kernelY);
 
   pool.parallel(shape[0] * blocks, [&](int64_t task, int thread) {
@@ -90,6 +98,17 @@ void window(Pool& pool, WindowOp op, const int64_t* shape, const View& x, const 
     const int64_t last = clamp((y1 - 1) * g.strideY - g.padTop + g.kernelY, first, height);
     const Rows<float> in = rowsOf<float>(x, image, first, last - first, core0 + 2 * tile + 3 * area + kSlack64);
 
+    if (apart) {
+      const int64_t most = clamp(kApply / (outW * channels), 1, tall);
+      for (int64_t y = y0, n; y < y1; y += n) {
+        n = clamp(y1 - y, 0, most);
+        for (int64_t i = 0; i < n; i++)
+          s.collect(in.data + ((y + i) * g.kernelY - first) * in.row, in.row, g.kernelY, outW, channels, g.kernelX,
+                    core0 + i * outW * channels);
+        epilogue.apply(thread, (image * outH + y) * outW, n * outW, 0, channels, core0, channels);
+      }
+      return;
+    }
     eachPixel(epilogue, thread, image * outH * outW, outW, y0, y1, channels, core0,
               op == WindowOp::max ? core1 : nullptr, [&](int64_t py, int64_t px, float* out, int32_t* tap) {
       const int64_t top = py * g.strideY - g.padTop, left = px * g.strideX - g.padLeft;
@@ -118,8 +137,7 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
   const int64_t area = ceilDiv(g.kernelY, g.strideY) * ceilDiv(g.kernelX, g.strideX);
   const int64_t tall = clamp(kTask / (width * channels), 1, height), blocks = ceilDiv(height, tall);
   // Windows side by side that only sum: each row is dy's, every pixel repeated.
-  const bool apart = op == WindowOp::sum && g.kernelY == g.strideY && g.kernelX == g.strideX && !g.padTop && !g.padLeft &&
-                     height == outH * g.kernelY && width == outW * g.kernelX && dy.strides[3] == channels && channelsLast(dy);
+  const bool apart = op == WindowOp::sum && sideBySide(g, outH, outW, height, width, dy);
   const int64_t least = apart ? width * channels : channels, tile = (least > kApply ? least : kApply) + kSlack64;
   const int64_t windowRows = (tall + g.kernelY) / g.strideY + 2;
   const bool max = op == WindowOp::max, bytes = max && taps->dtype == DType::u8;

@@ -81,8 +81,7 @@ class RecordedNode implements Node {
     readonly tracked: boolean,
     readonly value: number,
   ) {
-    const expr = operation.kind === "pointwise" ? operation.expr.id : "";
-    const text = `${operation.kind === "pointwise" ? "pointwise" : JSON.stringify(operation)}${expr}|${shape}|${dtype}`;
+    const text = `${textOf(operation)}|${shape.join()}|${dtype}`;
     let code = codes.get(text);
     if (code === undefined) {
       code = codes.size;
@@ -94,12 +93,39 @@ class RecordedNode implements Node {
   }
 }
 
-/** Only the frames, formatted when a message needs them: capturing costs microseconds. */
+/** Stands for an operation in its code. Most nodes of a step are pointwise or views, and text costs time. */
+function textOf(operation: Operation): string {
+  if (operation.kind === "pointwise") return `pointwise ${operation.expr.id}`;
+  if (operation.kind !== "view") return JSON.stringify(operation);
+  const { view } = operation;
+  if (view.kind === "permute") return `permute ${view.axes.join()}`;
+  return view.kind === "slice" ? JSON.stringify(view) : view.kind;
+}
+
+/** Whether what is recorded now comes from one line of the user's, and the site they share once one is captured. */
+let sharing = false;
+let shared: Error | null = null;
+
+/** Nodes that `run` records share one site: a call that records for many variables captures frames once. */
+export function atOneSite<T>(run: () => T): T {
+  if (sharing) return run();
+  sharing = true;
+  try {
+    return run();
+  } finally {
+    sharing = false;
+    shared = null;
+  }
+}
+
+/** Only the frames, formatted when a message needs them: capturing costs 15 microseconds. */
 function captureSite(): Error {
+  if (shared) return shared;
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 24;
   const site = new Error();
   Error.stackTraceLimit = limit;
+  if (sharing) shared = site;
   return site;
 }
 

@@ -1,7 +1,7 @@
 import { call, input } from "../core/expression.js";
 import { showShape } from "../core/shape.js";
 import { type GradientRules, reverse } from "../graph/autograd.js";
-import type { Node } from "../graph/graph.js";
+import { atOneSite, type Node } from "../graph/graph.js";
 import { addGradientRoot } from "../tensor/evaluate.js";
 import { ownerOf, Tensor } from "../tensor/tensor.js";
 import { conv2dGradient, conv2dInputGradGradient, conv2dWeightGradGradient } from "./conv.js";
@@ -82,7 +82,8 @@ export function backward(loss: Tensor, upstream?: Tensor): void {
       "backward: the loss was read before, so its forward pass is computed again; call backward() first, then read the loss",
     );
   }
-  const found = reverse(loss.node, upstreamOf(loss, upstream), isVariable, rules, addNodes);
+  const from = upstreamOf(loss, upstream);
+  const found = atOneSite(() => reverse(loss.node, from, isVariable, rules, addNodes));
   for (const [node, gradient] of found) {
     const owner = ownerOf(node);
     if (!owner) continue;

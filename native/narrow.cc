@@ -1,0 +1,280 @@
+#include "narrow.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "isa.h"
+
+namespace flybrick {
+namespace {
+
+// One image, its channels adjacent: floats between rows and between pixels.
+struct Plane {
+  const float* data;
+  int64_t row, pixel;
+};
+
+// Of a sum: a pixel's float times a vector of weights.
+struct Term {
+  int32_t x, weight;
+};
+
+constexpr int kMostPixels[2] = {14, 6};  // of a tile of one vector, of two
+constexpr int kMostTaps = 6;
+
+struct Kernels {
+  int lanes;
+  void (*pixels[2][14])(const float* x, int64_t step, const Term* terms, int count, const float* weights, float* out,
+                        int64_t outStep);  // [vectors - 1][pixels - 1]
+  void (*taps[2][2][kMostTaps])(const Plane& x, int64_t tapRow, const Plane& dy, int rows, int columns, float* out,
+                                int64_t outRow);  // [tap rows - 1][vectors - 1][taps - 1]
+  void (*overlap)(const float* windows, int64_t pitch, int count, int taps, int channels, int stride, int left, int width,
+                  float* out);
+};
+
+// Once per instruction set, as in gemm.cc.
+#define FB_MASKS 0
+namespace portable {
+constexpr int kLanes = 4;
+#include "narrow_kernels.h"
+}  // namespace portable
+
+#if defined(__x86_64__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+namespace avx2 {
+constexpr int kLanes = 8;
+#include "narrow_kernels.h"
+}  // namespace avx2
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+namespace avx512 {
+constexpr int kLanes = 16;
+#include "narrow_kernels.h"
+}  // namespace avx512
+#pragma GCC pop_options
+#endif
+
+const Kernels& kernels() {
+#if defined(__x86_64__)
+  if (isa() == Isa::avx512) return avx512::kernels;
+  if (isa() == Isa::avx2) return avx2::kernels;
+#endif
+  return portable::kernels;
+}
+
+constexpr int64_t kMostWeights = 8192, kMostChannels = 32;
+constexpr int64_t kMostFloats = 1 << 16;  // of an image
+constexpr int64_t kSlack = 32;            // floats that vectors may write past an end
+constexpr int64_t kApply = 4096;          // results an epilogue call
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t padded(int64_t floats) { return ceilDiv(floats, 16) * 16; }
+
+// Channels cut into blocks of one or two vectors.
+struct Blocks {
+  int vectors;
+  int64_t count, width;  // of a block, in floats
+
+  explicit Blocks(int64_t channels) {
+    const int64_t lanes = kernels().lanes;
+    vectors = channels > lanes ? 2 : 1;
+    width = vectors * lanes;
+    count = ceilDiv(channels, width);
+  }
+};
+
+bool fits(const ConvGeometry& g, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t pixels) {
+  return g.groups == 1 && g.dilationX == 1 && co <= kMostChannels && ci <= kMostChannels &&
+         kh * kw * ci * co <= kMostWeights && pixels > 0 && co * ci * kh * kw > 0;
+}
+
+// An activation [n, c, h, w] as planes, with zeros around where it is padded; copied only where it must be.
+struct Planes {
+  const View& view;
+  int64_t c, h, w, top = 0, left = 0, height, width;
+  bool copied;
+
+  explicit Planes(const View& v) : view(v), c(v.shape[1]), h(v.shape[2]), w(v.shape[3]), height(h), width(w) {
+    copied = (c > 1 && v.strides[1] != 1) || (w > 1 && v.strides[3] != c);
+  }
+  void surround(const ConvGeometry& g) {
+    if (!g.padTop && !g.padBottom && !g.padLeft && !g.padRight) return;
+    top = g.padTop, left = g.padLeft, height = h + top + g.padBottom, width = w + left + g.padRight, copied = true;
+  }
+  int64_t floats() const { return height * width * c; }
+  int64_t room() const { return copied ? padded(floats() + kSlack) : 0; }
+  int64_t rowStride() const { return copied ? width * c : view.strides[2]; }
+  const float* image(int64_t number, float* room) const {
+    const float* data = static_cast<const float*>(view.data) + number * view.strides[0];
+    if (!copied) return data;
+    if (top || left || height > h || width > w) std::memset(room, 0, floats() * sizeof(float));
+    for (int64_t y = 0; y < h; y++) {
+      const float* from = data + y * view.strides[2];
+      float* to = room + ((y + top) * width + left) * c;
+      if (c == 1 && view.strides[3] == 1) {
+        std::memcpy(to, from, w * sizeof(float));
+        continue;
+      }
+      for (int64_t x = 0; x < w; x++)
+        for (int64_t i = 0; i < c; i++) to[x * c + i] = from[x * view.strides[3] + i * view.strides[1]];
+    }
+    return room;
+  }
+};
+
+// Pixels of a row, in tiles of nearly one size.
+void rowOfPixels(const Kernels& set, const Blocks& blocks, const float* x, int64_t step, int64_t pixels,
+                 const Term* terms, int count, const float* weights, float* out, int64_t outStep) {
+  const int64_t tiles = ceilDiv(pixels, kMostPixels[blocks.vectors - 1]);
+  for (int64_t i = 0; i < tiles; i++) {
+    const int64_t p = pixels * i / tiles, n = pixels * (i + 1) / tiles - p;
+    set.pixels[blocks.vectors - 1][n - 1](x + p * step, step, terms, count, weights, out + p * outStep, outStep);
+  }
+}
+
+// Weights as [block][kh][rest][width], zeros behind the last channel.
+template <class At>
+void packWeights(const Blocks& blocks, int64_t channels, int64_t kh, int64_t rest, float* to, At at) {
+  for (int64_t b = 0; b < blocks.count; b++)
+    for (int64_t ky = 0; ky < kh; ky++)
+      for (int64_t i = 0; i < rest; i++)
+        for (int64_t j = 0; j < blocks.width; j++, to++) {
+          const int64_t channel = b * blocks.width + j;
+          *to = channel < channels ? at(ky, i, channel) : 0.0f;
+        }
+}
+
+}  // namespace
+
+bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
+  const int64_t co = shape[1], height = shape[2], width = shape[3], ci = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
+  Planes x(xView);
+  x.surround(g);
+  if (!fits(g, co, ci, kh, kw, shape[0] * height * width) || x.floats() > kMostFloats) return false;
+  const Blocks blocks(co);
+  const Kernels& set = kernels();
+  const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
+  float* packed = pool.shared(blocks.count * block + 2 * depth);
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, co, kh, run, packed, [&](int64_t ky, int64_t i, int64_t o) {
+    return from[o * s[0] + i % ci * s[1] + ky * s[2] + i / ci * s[3]];
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + blocks.count * block);
+  for (int64_t i = 0; i < depth; i++)
+    terms[i] = {int32_t(i / run * g.dilationY * rowStride + i % run), int32_t(i * blocks.width)};
+  // What a vector writes past one block's channels is the next pixel's, written later.
+  const int64_t ld = blocks.count == 1 ? co : blocks.count * blocks.width;
+  const int64_t pieces = ceilDiv(height * width * ld, kApply), tall = ceilDiv(height, pieces), room = padded(tall * width * ld + kSlack);
+  pool.parallel(shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + x.room());
+    const float* data = x.image(image, out + room);
+    for (int64_t y0 = 0; y0 < height; y0 += tall) {
+      const int64_t rows = std::min(tall, height - y0);
+      for (int64_t y = 0; y < rows; y++)
+        for (int64_t b = 0; b < blocks.count; b++)
+          rowOfPixels(set, blocks, data + (y0 + y) * g.strideY * rowStride, g.strideX * ci, width, terms, int(depth),
+                      packed + b * block, out + y * width * ld + b * blocks.width, ld);
+      epilogue.apply(thread, (image * height + y0) * width, rows * width, 0, co, out, ld);
+    }
+  });
+  return true;
+}
+
+// A row of the result takes a window's row from each pixel of the rows of dy that look at it: (kx, ci) lie side by side.
+bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
+  const int64_t co = weight.shape[0], ci = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
+  const int64_t h = shape[2], w = shape[3];
+  const Planes dy(dyView);
+  if (!fits(g, co, ci, kh, kw, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats) return false;
+  const Kernels& set = kernels();
+  const int64_t wide = kw * ci;
+  const Blocks blocks(wide);
+  const int64_t block = kh * co * blocks.width;
+  float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, wide, kh, co, packed, [&](int64_t ky, int64_t o, int64_t i) {
+    return from[o * s[0] + i % ci * s[1] + ky * s[2] + i / ci * s[3]];
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + blocks.count * block);
+  int32_t* start = reinterpret_cast<int32_t*>(terms + h * kh * co);  // of each row's terms
+  start[0] = 0;
+  for (int64_t y = 0; y < h; y++) {
+    Term* next = terms + start[y];
+    for (int64_t ky = 0; ky < kh; ky++) {
+      const int64_t place = y + g.padTop - ky * g.dilationY;
+      if (place < 0 || place % g.strideY || place / g.strideY >= dy.h) continue;
+      for (int64_t o = 0; o < co; o++)
+        *next++ = {int32_t(place / g.strideY * dy.rowStride() + o), int32_t((ky * co + o) * blocks.width)};
+    }
+    start[y + 1] = int32_t(next - terms);
+  }
+  const int64_t pitch = blocks.count * blocks.width, room = padded(h * w * ci + kSlack), windows = padded(dy.w * pitch + kSlack);
+  pool.parallel(shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + windows + dy.room());
+    const float* up = dy.image(image, out + room + windows);
+    for (int64_t y = 0; y < h; y++) {
+      for (int64_t b = 0; b < blocks.count; b++)
+        rowOfPixels(set, blocks, up, co, dy.w, terms + start[y], start[y + 1] - start[y], packed + b * block,
+                    out + room + b * blocks.width, pitch);
+      set.overlap(out + room, pitch, int(dy.w), int(kw), int(ci), g.strideX, g.padLeft, int(w), out + y * w * ci);
+    }
+    epilogue.apply(thread, image * h * w, h * w, 0, ci, out, ci);
+  });
+  return true;
+}
+
+// A task adds up some images; the tasks' sums are then added in order and turned to the weights' own order.
+bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const View& dyView, const ConvGeometry& g, Epilogue& epilogue) {
+  constexpr int64_t kTasks = 16;
+  const int64_t co = shape[0], ci = shape[1], kh = shape[2], kw = shape[3], images = dyView.shape[0];
+  Planes x(xView), dy(dyView);
+  x.surround(g);
+  if (!fits(g, co, ci, kh, kw, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
+  const Blocks blocks(co);
+  const Kernels& set = kernels();
+  const int64_t run = kw * ci, row = run * blocks.width, block = kh * row, sums = blocks.count * block;
+  const int64_t tasks = std::min(kTasks, images);
+  // Short runs leave room for two rows of them.
+  const int64_t cuts = ceilDiv(run, kMostTaps), pair = blocks.vectors == 1 || set.lanes == 16 ? 2 : 1;
+  const int64_t tapRow = g.dilationY * x.rowStride();
+  float* partials = pool.shared(tasks * sums + co * ci * kh * kw);
+  pool.parallel(tasks, [&](int64_t task, int thread) {
+    float *to = partials + task * sums, *room = pool.local(thread, x.room() + dy.room());
+    std::memset(to, 0, sums * sizeof(float));
+    for (int64_t image = images * task / tasks; image < images * (task + 1) / tasks; image++) {
+      const float *in = x.image(image, room), *up = dy.image(image, room + x.room());
+      for (int64_t b = 0; b < blocks.count; b++)
+        for (int64_t ky = 0, n; ky < kh; ky += n) {
+          n = std::min(pair, kh - ky);
+          for (int64_t i = 0; i < cuts; i++) {
+            const int64_t t = run * i / cuts, taps = run * (i + 1) / cuts - t;
+            const Plane shifted = {in + ky * tapRow + t, g.strideY * x.rowStride(), g.strideX * ci};
+            set.taps[n - 1][blocks.vectors - 1][taps - 1](shifted, tapRow, {up + b * blocks.width, dy.rowStride(), co}, int(dy.h),
+                                                          int(dy.w), to + b * block + ky * row + t * blocks.width, row);
+          }
+        }
+    }
+  });
+  for (int64_t task = 1; task < tasks; task++)
+    for (int64_t i = 0; i < sums; i++) partials[i] += partials[task * sums + i];
+  float* turned = partials + tasks * sums;
+  for (int64_t o = 0; o < co; o++)
+    for (int64_t c = 0; c < ci; c++)
+      for (int64_t ky = 0; ky < kh; ky++)
+        for (int64_t kx = 0; kx < kw; kx++)
+          *turned++ = partials[o / blocks.width * block + ky * row + (kx * ci + c) * blocks.width + o % blocks.width];
+  const int64_t n = ci * kh * kw;
+  epilogue.apply(0, 0, co, 0, n, turned - co * n, n);
+  return true;
+}
+
+}  // namespace flybrick
