@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -215,6 +215,149 @@ describe("a run", () => {
     refuses(["train", "softmax", "--sample", "--out", out], /already holds a run: choose another --out/));
 });
 
+describe("a run by another recipe", () => {
+  const fast = ["train", "softmax", "--sample", "--recipe", "fast", "--epochs", "1", "--seed", "3"];
+  const out = join(work, "fast");
+  let outcome: Outcome;
+  beforeAll(async () => {
+    outcome = await flybrick(...fast, "--momentum", "0.8", "--out", out);
+  });
+  const configOf = (path: string): Record<string, unknown> =>
+    JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
+  const weightsOf = (path: string): Buffer => readFileSync(join(path, "model.safetensors"));
+  const lastEpoch = (path: string): { testLoss: number; testAccuracy: number; learningRate: number } =>
+    JSON.parse(readFileSync(join(path, "metrics.jsonl"), "utf8").trim().split("\n").at(-1)!);
+
+  test("says first where it differs from the notebook, and last what it was", () => {
+    expect(outcome.code).toBe(0);
+    const lines = outcome.stdout.split("\n");
+    expect(lines[0]).toMatch(/^Recipe fast differs from the notebook's training; the network stays the same/);
+    const settings = lines.slice(1, 3).join(" ");
+    for (const one of ["--learning-rate 0.015", "--momentum 0.8", "--nesterov", "--weight-decay 0.0005"])
+      expect(settings).toContain(one);
+    for (const one of ["--schedule cosine", "--clip-grad-norm 5", "--normalize 0.286,0.353"])
+      expect(settings).toContain(one);
+    expect(settings).not.toMatch(/--batch-size|--optimizer/);
+    expect(outcome.stdout).toMatch(/Done \(recipe fast\): /);
+  });
+
+  test("is recorded, flags before the recipe, normalization in numbers", () => {
+    expect(configOf(out)).toMatchObject({
+      recipe: "fast",
+      learningRate: 0.015,
+      momentum: 0.8,
+      nesterov: true,
+      weightDecay: 0.0005,
+      schedule: "cosine",
+      warmupSteps: 150,
+      clipGradNorm: 5,
+      initializer: "kaiming-normal",
+      normalize: { mean: 0.286, std: 0.353 },
+    });
+    expect(readFileSync(join(out, "curves.svg"), "utf8")).toContain("recipe fast");
+    // 47 steps: after 15 of warm-up, the last of 32 of the cosine.
+    expect(lastEpoch(out).learningRate).toBeCloseTo(0.0075 * (1 + Math.cos((Math.PI * 31) / 32)), 12);
+  });
+
+  test("is evaluated with the pixels it was trained on", async () => {
+    const { stdout } = await flybrick("evaluate", out, "--json");
+    const { testLoss, testAccuracy } = lastEpoch(out);
+    expect(testAccuracy).toBeGreaterThan(0.6);
+    expect(JSON.parse(stdout)).toMatchObject({ recipe: "fast", accuracy: testAccuracy });
+    const loss = (text: string): number => (JSON.parse(text) as { loss: number }).loss;
+    expect(loss(stdout)).toBeCloseTo(testLoss, 5);
+    // Without its normalization the same run is another.
+    const other = join(work, "fast-unnormalized");
+    cpSync(out, other, { recursive: true });
+    writeFileSync(join(other, "config.json"), JSON.stringify({ ...configOf(out), normalize: undefined }));
+    const { code, stdout: changed } = await flybrick("evaluate", other, "--json");
+    expect(code).toBe(0);
+    expect(Math.abs(loss(changed) - testLoss)).toBeGreaterThan(0.01);
+  });
+
+  test("gives the same bits again, and by its settings one by one", async () => {
+    const again = join(work, "fast-again");
+    await flybrick(...fast, "--momentum", "0.8", "--out", again);
+    expect(weightsOf(again)).toEqual(weightsOf(out));
+    const words = outcome.stdout.split("\n").slice(1, 3).join(" ").trim().split(/\s+/);
+    const apart = join(work, "fast-apart");
+    const { code } = await flybrick(
+      ...["train", "softmax", "--sample", "--epochs", "1", "--seed", "3", ...words, "--out", apart],
+    );
+    expect(code).toBe(0);
+    expect(weightsOf(apart)).toEqual(weightsOf(out));
+  });
+
+  test("the notebook's is what is taken where none is named", async () => {
+    const one = join(work, "unnamed");
+    const two = join(work, "notebook");
+    const plain = ["train", "softmax", "--sample", "--epochs", "1", "--seed", "3"];
+    const { stdout } = await flybrick(...plain, "--out", one);
+    expect(stdout).toMatch(/^softmax on Fashion-MNIST/);
+    await flybrick(...plain, "--recipe", "notebook", "--out", two);
+    expect(weightsOf(two)).toEqual(weightsOf(one));
+    expect(weightsOf(one).equals(weightsOf(out))).toBe(false);
+    expect(configOf(one)).toMatchObject({
+      recipe: "notebook",
+      batchSize: 128,
+      learningRate: 0.01,
+      momentum: 0,
+      weightDecay: 0,
+      clipGradNorm: false,
+      normalize: false,
+    });
+  });
+
+  test("can be taken back, setting by setting", async () => {
+    const path = join(work, "taken-back");
+    const flags = [
+      "--no-nesterov",
+      "--clip-grad-norm",
+      "none",
+      "--normalize",
+      "none",
+      "--schedule",
+      "constant",
+    ];
+    await flybrick(...fast, ...flags, "--initializer", "xavier-uniform", "--out", path);
+    expect(configOf(path)).toMatchObject({
+      nesterov: false,
+      clipGradNorm: false,
+      normalize: false,
+      schedule: "constant",
+      initializer: "xavier-uniform",
+    });
+  });
+
+  test("goes on after Ctrl-C with its recipe and normalization", async () => {
+    const path = join(work, "fast-stopped");
+    const args = [...fast, "--epochs", "100000", "--normalize", "0.3,0.4", "--out", path];
+    const child = spawn(process.execPath, [bin, ...args], { cwd: work });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+      if (!child.killed && /epoch\s+2\/100000/.test(output)) child.kill("SIGINT");
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
+    const hint = /flybrick (train softmax .*)$/m.exec(output)![1]!;
+    const more = join(work, "fast-on");
+    const go = hint.replace(/--epochs \d+/, "--epochs 1").split(" ");
+    expect((await flybrick(...go, "--out", more)).code).toBe(0);
+    const decisive = { recipe: "fast", normalize: { mean: 0.3, std: 0.4 }, nesterov: true, clipGradNorm: 5 };
+    expect(configOf(more)).toMatchObject(decisive);
+  });
+
+  test("is explained by --help", async () => {
+    const { code, stdout } = await flybrick("train", "--help");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/--recipe <name> .*\n.*\(choices: "notebook", "fast",\n +default: "notebook"\)/);
+    expect(stdout).toMatch(/^ {2}notebook {2}--batch-size 128 --optimizer sgd --learning-rate 0\.01 /m);
+    expect(stdout).toMatch(
+      /^ {2}fast +--batch-size 128 --optimizer sgd --learning-rate 0\.015 --momentum 0\.9/m,
+    );
+  });
+});
+
 describe("bad input is one sentence and exit code 1:", () => {
   test("a truncated gzip", () =>
     refuses(
@@ -281,6 +424,49 @@ describe("bad input is one sentence and exit code 1:", () => {
     ));
   test("a number that is none", () =>
     refuses(["train", "softmax", "--epochs", "many"], /Give a whole number of at least 1/));
+  test.each([
+    ["--recipe", "slow", /'--recipe <name>' argument 'slow' is invalid\. Allowed choices are notebook, fast/],
+    [
+      "--clip-grad-norm",
+      "0",
+      /'--clip-grad-norm <x>' argument '0' is invalid\. Give a number above 0, or none/,
+    ],
+    ["--clip-grad-norm", "five", /argument 'five' is invalid\. Give a number above 0, or none/],
+    [
+      "--warmup-steps",
+      "-1",
+      /'--warmup-steps <n>' argument '-1' is invalid\. Give a whole number of at least 0/,
+    ],
+    ["--schedule", "linear", /argument 'linear' is invalid\. Allowed choices are constant, cosine/],
+    ["--initializer", "zeros", /argument 'zeros' is invalid\. Allowed choices are xavier-uniform, kaiming-/],
+    [
+      "--normalize",
+      "0.3",
+      /'--normalize <how>' argument '0\.3' is invalid\. Give none, data, or mean and dev/,
+    ],
+    [
+      "--normalize",
+      "0.3,0",
+      /argument '0\.3,0' is invalid\. Give none, data, or mean and deviation \(above 0\)/,
+    ],
+    ["--normalize", "0.3,0.2,0.1", /argument '0\.3,0\.2,0\.1' is invalid/],
+    ["--normalize", ",1", /argument ',1' is invalid/],
+  ])("%s %s", (flag, value, message) =>
+    refuses(["train", "softmax", "--sample", flag, value, "--out", join(work, "never")], message),
+  );
+  test("a recipe whose settings no longer go together", () =>
+    refuses(
+      ["train", "softmax", "--sample", "--recipe", "fast", "--momentum", "0", "--out", join(work, "never")],
+      /nesterov needs a momentum above 0, and it is 0; raise it or leave nesterov out/,
+    ));
+  test("a normalization that was damaged since", async () => {
+    const run = join(work, "damaged");
+    await flybrick("train", "softmax", "--sample", "--epochs", "1", "--batch-size", "3000", "--out", run);
+    const config = join(run, "config.json");
+    const saved = JSON.parse(readFileSync(config, "utf8")) as object;
+    writeFileSync(config, JSON.stringify({ ...saved, normalize: { mean: 0.2, std: 0 } }));
+    await refuses(["evaluate", run], /normalization: std is 0; give a finite number above 0/);
+  });
   test("weights of another network", async () => {
     await flybrick(
       "train",

@@ -7,7 +7,7 @@ import { RunDirectory } from "../train/run_directory.js";
 import { loadWeights } from "../train/weights.js";
 import { deviceOf, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
-import { buildModel, loadData, type RunConfig } from "./training_run.js";
+import { buildModel, type DataConfig, loadData, type RunConfig } from "./training_run.js";
 
 interface EvaluateFlags {
   dataDir?: string;
@@ -35,13 +35,16 @@ export function addEvaluate(program: Command): void {
       findModel(saved.model);
       useDevice(await deviceOf(flags.device, flags.threads));
       const dataDir = flags.dataDir ?? saved.dataDir;
-      const config: Pick<RunConfig, "model" | "data" | "dataDir" | "sample" | "resize"> = {
+      const config: DataConfig & Pick<RunConfig, "model"> = {
         model: saved.model as ModelName,
         data: saved.data,
         sample: flags.sample ?? saved.sample,
         resize: saved.resize,
+        // Runs of earlier versions do not name it, nor their recipe.
+        normalize: saved.normalize ?? false,
         ...(dataDir === undefined ? {} : { dataDir }),
       };
+      const recipe = saved.recipe ?? "notebook";
       const net = buildModel(config);
       await loadWeights(net, join(path, "model.safetensors"));
       const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
@@ -50,13 +53,16 @@ export function addEvaluate(program: Command): void {
         printJson({
           run: path,
           model: saved.model,
+          recipe,
           examples: data.testSet.count,
           loss,
           accuracy,
           examplesPerSecond,
         });
       else {
-        console.log(`${saved.model} from ${path} on ${data.testSet.count} test images ${data.source}`);
+        console.log(
+          `${saved.model} (recipe ${recipe}) from ${path} on ${data.testSet.count} test images ${data.source}`,
+        );
         console.log(
           `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${examplesPerSecond.toFixed(0)} examples/s`,
         );

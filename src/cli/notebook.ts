@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { duration } from "../train/progress.js";
+import { recipes } from "../train/recipes.js";
 import { nextRunDirectory } from "../train/run_directory.js";
 import { layerTable } from "./layer_table.js";
 import { wholeNumber } from "./options.js";
@@ -21,16 +22,13 @@ export function addNotebook(program: Command): void {
     .option("--out <dir>", "run directory (default: runs/alexnet)")
     .action(async (flags: { full?: true; epochs: number; seed: number; out?: string }) => {
       const config: RunConfig = {
+        ...recipes.notebook,
+        recipe: "notebook",
         model: "alexnet",
         data: "fashion-mnist",
         sample: !flags.full,
         resize: 224,
-        batchSize: 128,
         epochs: flags.epochs,
-        optimizer: "sgd",
-        learningRate: 0.01,
-        momentum: 0,
-        weightDecay: 0,
         seed: flags.seed,
       };
       const print = (text: string): void => console.log(text);

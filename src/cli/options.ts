@@ -1,8 +1,7 @@
 import { InvalidArgumentError } from "commander";
-import { UserError } from "../core/errors.js";
+import type { Normalization } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { type DeviceName, openDevice } from "../devices/open.js";
-import { adam, adamw, type OptimizerRecipe, sgd } from "../optim/index.js";
 
 /** Parsers of option values; each throws a sentence that the command line shows. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -25,33 +24,25 @@ export function numberFrom(least: number, isIncluded = true): (text: string) => 
   };
 }
 
-export interface OptimizerChoice {
-  readonly optimizer: string;
-  readonly learningRate: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
+/** A number above 0, or "none" for false. */
+export function numberOrNone(text: string): number | false {
+  if (text === "none") return false;
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError("Give a number above 0, or none.");
+  return value;
 }
 
-export const optimizerNames = ["sgd", "adam", "adamw"];
-
-export function optimizerOf({
-  optimizer,
-  learningRate,
-  momentum,
-  weightDecay,
-}: OptimizerChoice): OptimizerRecipe {
-  switch (optimizer) {
-    case "sgd":
-      return sgd({ learningRate, momentum, weightDecay });
-    case "adam":
-      return adam({ learningRate, weightDecay });
-    case "adamw":
-      return adamw({ learningRate, weightDecay });
-    default:
-      throw new UserError(
-        `there is no optimizer named ${JSON.stringify(optimizer)}; choose one of ${optimizerNames.join(", ")}`,
-      );
-  }
+/** How pixels are normalized: not at all, by the data set's own figures, or by those given. */
+export function normalization(text: string): boolean | Normalization {
+  if (text === "none" || text === "data") return text === "data";
+  const [mean, std, ...more] = text
+    .split(",")
+    .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const isSound = Number.isFinite(mean) && Number.isFinite(std) && std! > 0 && more.length === 0;
+  if (!isSound)
+    throw new InvalidArgumentError("Give none, data, or mean and deviation (above 0) such as 0.286,0.353.");
+  return { mean: mean!, std: std! };
 }
 
 export function deviceOf(name: string, threads: number | undefined): Promise<Device> {

@@ -1,26 +1,37 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { batchCount, type ImageData, type ImageSetName, loadImageData } from "../data/index.js";
+import {
+  batchCount,
+  type ImageData,
+  type ImageSetName,
+  loadImageData,
+  type Normalization,
+  normalizationOf,
+} from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { useDevice } from "../tensor/evaluate.js";
+import { type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { DivergedError, type EpochResult, type Progress, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
 import { curvesSvg } from "../views/curves.js";
-import { type OptimizerChoice, optimizerOf } from "./options.js";
+import { recipeWords } from "./recipe_words.js";
 
 /** All that decides a run; what `config.json` holds. */
-export interface RunConfig extends OptimizerChoice {
+export interface RunConfig extends RecipeSettings {
+  /** Whose settings these are, but for those that flags overrode. */
+  readonly recipe: RecipeName;
+  /** As numbers, so that a saved run keeps what it was trained with. */
+  readonly normalize: Normalization | false;
   readonly model: ModelName;
   readonly data: ImageSetName;
   readonly dataDir?: string;
   readonly sample: boolean;
   /** Height and width of the input. */
   readonly resize: number;
-  readonly batchSize: number;
   readonly epochs: number;
   readonly seed: number;
   /** A safetensors file to start from. */
@@ -40,15 +51,27 @@ export interface RunOutcome {
   readonly steps: number;
 }
 
+/** A configuration whose normalization is in numbers. */
+export function inNumbers(
+  config: Omit<RunConfig, "normalize"> & Pick<RecipeSettings, "normalize">,
+): RunConfig {
+  const { normalize } = config;
+  return { ...config, normalize: normalize === true ? normalizationOf(config.data) : normalize };
+}
+
+/** What decides the data that a network sees. */
+export type DataConfig = Pick<RunConfig, "data" | "dataDir" | "sample" | "resize" | "normalize">;
+
 /** The data set of a configuration; names each file that has to be downloaded. */
 export function loadData(
-  { data, dataDir, sample, resize }: Pick<RunConfig, "data" | "dataDir" | "sample" | "resize">,
+  { data, dataDir, sample, resize, normalize }: DataConfig,
   note: (text: string) => void,
 ): Promise<ImageData> {
   let announced = "";
   return loadImageData(data, {
     sample,
     resize,
+    normalize,
     ...(dataDir === undefined ? {} : { directory: dataDir }),
     onProgress: ({ file }) => {
       if (file !== announced) note(`downloading ${file}`);
@@ -77,7 +100,7 @@ export async function runTraining(
   useDevice(device);
   manualSeed(config.seed);
   const net = buildModel(config);
-  const optimizer = optimizerOf(config);
+  const recipe = recipeOptions(config);
   batchCount(data.trainSet.count, config.batchSize);
   if (config.weights !== undefined) await loadWeights(net, config.weights);
   const run = await RunDirectory.create(path, {
@@ -99,10 +122,9 @@ export async function runTraining(
   const epochs: EpochResult[] = [];
   try {
     const result = await train(net, {
+      ...recipe,
       trainSet: data.trainSet,
       testSet: data.testSet,
-      optimizer,
-      batchSize: config.batchSize,
       epochs: config.epochs,
       seed: config.seed,
       signal: interrupt.signal,
@@ -132,29 +154,24 @@ export async function runTraining(
 function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): string {
   const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
   const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
-  return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate });
+  const recipe = config.recipe === "notebook" ? "" : `, recipe ${config.recipe}`;
+  return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate + recipe });
 }
 
 /** How to go on with a stopped run: the command with everything that decided it. */
 export function continueHint(config: RunConfig, path: string, finished: number): string {
-  const flags: [string, string | number | undefined][] = [
-    ["data", config.data],
-    ["data-dir", config.dataDir],
-    ["resize", config.resize],
-    ["batch-size", config.batchSize],
-    ["epochs", Math.max(1, config.epochs - finished)],
-    ["optimizer", config.optimizer],
-    ["learning-rate", config.learningRate],
-    ["momentum", config.momentum],
-    ["weight-decay", config.weightDecay],
-    ["seed", config.seed + 1],
-    ["weights", join(path, "model.safetensors")],
-  ];
-  const words = flags.flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name} ${quoted(`${value}`)}`],
-  );
-  const sample = config.sample ? " --sample" : "";
-  return `Go on from these weights (momentum starts anew) with:\n  flybrick train ${config.model}${sample} ${words.join(" ")}`;
+  const words = (flags: Record<string, string | number | undefined>): string[] =>
+    Object.entries(flags).flatMap(([name, value]) =>
+      value === undefined ? [] : [`--${name} ${quoted(`${value}`)}`],
+    );
+  const all = [
+    ...(config.sample ? ["--sample"] : []),
+    ...words({ data: config.data, "data-dir": config.dataDir, resize: config.resize }),
+    ...words({ epochs: Math.max(1, config.epochs - finished), recipe: config.recipe }),
+    ...recipeWords(config),
+    ...words({ seed: config.seed + 1, weights: join(path, "model.safetensors") }),
+  ].join(" ");
+  return `Go on from these weights (momentum and schedule start anew) with:\n  flybrick train ${config.model} ${all}`;
 }
 
 /** As a shell reads it. */

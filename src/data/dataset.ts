@@ -1,19 +1,21 @@
 import { UserError } from "../core/errors.js";
 import { gather } from "../ops/gather.js";
-import { cast, mul } from "../ops/pointwise.js";
+import { cast, mul, sub } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { LabelledImages } from "./fashion_mnist.js";
+import { type Normalization, requireNormalization } from "./normalization.js";
 
-/** A batch on the device: images f32 [n, channels, height, width] in [0, 1], labels i32 [n]. */
+/** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */
 export interface Batch {
   readonly x: Tensor;
   readonly y: Tensor;
 }
 
 /**
- * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1] and
- * resized there, as part of the step that uses it.
+ * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1],
+ * normalized where asked and resized there, as part of the step that uses it. Throws a RangeError where a
+ * normalization has no finite mean or no finite deviation above 0.
  */
 export class Dataset {
   private readonly images: Tensor;
@@ -27,7 +29,10 @@ export class Dataset {
     readonly classNames: readonly string[],
     /** Height and width of an example; the images' own if left out. */
     size?: number,
+    /** How pixels are normalized; they stay in [0, 1] if left out. */
+    private readonly normalization: Normalization | null = null,
   ) {
+    if (normalization) requireNormalization(normalization);
     const { images, labels, count, height, width, channels } = source;
     this.count = count;
     this.shape = [channels, size ?? height, size ?? width];
@@ -38,8 +43,15 @@ export class Dataset {
   /** The examples with these numbers, recorded; nothing is computed until the batch is used. */
   batch(numbers: Int32Array): Batch {
     const index = tensor(numbers);
-    const pixels = mul(cast(gather(this.images, index), "f32"), 1 / 255);
-    return { x: resize(pixels, [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
+    const bytes = cast(gather(this.images, index), "f32");
+    return { x: resize(this.scale(bytes), [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
+  }
+
+  /** One multiplication, and a subtraction where it normalizes, in the step that gathers. */
+  private scale(bytes: Tensor): Tensor {
+    if (!this.normalization) return mul(bytes, 1 / 255);
+    const { mean, std } = this.normalization;
+    return sub(mul(bytes, 1 / (255 * std)), mean / std);
   }
 }
 

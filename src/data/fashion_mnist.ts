@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { fileProblem, UserError } from "../core/errors.js";
 import { type DownloadProgress, download } from "./download.js";
 import { readIdx } from "./idx_file.js";
+import type { Normalization } from "./normalization.js";
 
 /** Grey images of one size with their labels, as bytes. */
 export interface LabelledImages {
@@ -58,6 +59,8 @@ export interface Origin {
   homes: readonly string[];
   /** MD5 of each gzipped file, as published. */
   checksums: Readonly<Record<FileName, string>>;
+  /** Of all pixels of the training images, in [0, 1]. */
+  normalization: Normalization;
 }
 
 export const origins: Readonly<Record<ImageSetName, Origin>> = {
@@ -78,6 +81,7 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
       "t10k-images-idx3-ubyte": "bef4ecab320f06d8554ea6380940ec79",
       "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310",
     },
+    normalization: { mean: 0.286, std: 0.353 },
   },
   mnist: {
     title: "MNIST",
@@ -94,6 +98,7 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
       "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
       "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
     },
+    normalization: { mean: 0.1307, std: 0.3081 },
   },
 };
 
@@ -103,11 +108,20 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
  * Throws a UserError if there is none, or if a file is damaged or disagrees with its companion.
  */
 export async function loadImageSet(options: LoadOptions): Promise<ImageSet> {
-  if (!Object.hasOwn(origins, options.name)) {
+  return loadFrom(originOf(options.name), options);
+}
+
+/** Mean and deviation of a data set's training pixels, in [0, 1]. Throws a UserError if there is no such data set. */
+export function normalizationOf(name: ImageSetName): Normalization {
+  return originOf(name).normalization;
+}
+
+function originOf(name: ImageSetName): Origin {
+  if (!Object.hasOwn(origins, name)) {
     const names = Object.keys(origins).join(" or ");
-    throw new UserError(`There is no data set called "${options.name}": choose ${names}.`);
+    throw new UserError(`There is no data set called "${name}": choose ${names}.`);
   }
-  return loadFrom(origins[options.name], options);
+  return origins[name];
 }
 
 /** `loadImageSet` for any data set in the same four files. */

@@ -1,17 +1,21 @@
 import { Dataset } from "./dataset.js";
 import type { DownloadProgress } from "./download.js";
-import { type ImageSetName, loadImageSet } from "./fashion_mnist.js";
+import { type ImageSetName, loadImageSet, normalizationOf } from "./fashion_mnist.js";
+import type { Normalization } from "./normalization.js";
 
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
-export { loadImageSet } from "./fashion_mnist.js";
+export { loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
+export type { Normalization } from "./normalization.js";
 
 export interface ImageDataOptions {
   /** Height and width that images are resized to; their own (28) if left out. */
   resize?: number;
+  /** Normalize pixels: `true` by the data set's own mean and deviation. They stay in [0, 1] if left out. */
+  normalize?: boolean | Normalization;
   /** A folder that holds the four IDX files, gzipped or not. */
   directory?: string;
   /** Take the shipped sample of 6,000 + 1,000 images. */
@@ -30,11 +34,12 @@ export interface ImageData {
 
 /** A data set by name: what `fashionMnist` and `mnist` call. */
 export async function loadImageData(name: ImageSetName, options: ImageDataOptions = {}): Promise<ImageData> {
-  const { resize, ...rest } = options;
+  const { resize, normalize = false, ...rest } = options;
+  const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
   return {
-    trainSet: new Dataset(set.train, set.classNames, resize),
-    testSet: new Dataset(set.test, set.classNames, resize),
+    trainSet: new Dataset(set.train, set.classNames, resize, normalization),
+    testSet: new Dataset(set.test, set.classNames, resize, normalization),
     source: set.source,
     isSample: set.isSample,
   };

@@ -12,6 +12,8 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
+const one = constant(1, "f32");
+
 function make(parameters: readonly Tensor[], options: AdamOptions, decoupled: boolean): Optimizer {
   const {
     learningRate = 1e-3,
@@ -26,20 +28,25 @@ function make(parameters: readonly Tensor[], options: AdamOptions, decoupled: bo
     parameters,
     learningRate,
     ["mean", "square"],
-    ({ parameter, gradient, state, numbers }) => {
-      const [rate, beta1, beta2, eps, decay, correction1, correction2] = numbers;
-      const one = constant(1, "f32");
-      const p = decoupled ? call("mul", parameter, call("sub", one, call("mul", rate!, decay!))) : parameter;
-      const g = decoupled ? gradient : call("add", gradient, call("mul", decay!, parameter));
-      const m = call("add", call("mul", beta1!, state[0]!), call("mul", call("sub", one, beta1!), g));
-      const v = call(
-        "add",
-        call("mul", beta2!, state[1]!),
-        call("mul", call("sub", one, beta2!), call("mul", g, g)),
-      );
-      const root = call("add", call("div", call("sqrt", v), correction2!), eps!);
-      const step = call("mul", call("div", rate!, correction1!), call("div", m, root));
-      return { parameter: call("sub", p, step), state: [m, v] };
+    {
+      state: ({ parameter, gradient, state: [mean, square], numbers }) => {
+        const [, beta1, beta2, , decay] = numbers;
+        const g = decoupled ? gradient : call("add", gradient, call("mul", decay!, parameter));
+        return [
+          call("add", call("mul", beta1!, mean!), call("mul", call("sub", one, beta1!), g)),
+          call("add", call("mul", beta2!, square!), call("mul", call("sub", one, beta2!), call("mul", g, g))),
+        ];
+      },
+      parameter: ({ parameter, state: [mean, square], numbers }) => {
+        const [rate, , , eps, decay, correction1, correction2] = numbers;
+        const p = decoupled
+          ? call("mul", parameter, call("sub", one, call("mul", rate!, decay!)))
+          : parameter;
+        const root = call("add", call("div", call("sqrt", square!), correction2!), eps!);
+        const step = call("mul", call("div", rate!, correction1!), call("div", mean!, root));
+        return call("sub", p, step);
+      },
+      stateReadsParameter: !decoupled,
     },
     (step) => [
       betas[0],

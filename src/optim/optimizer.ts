@@ -7,16 +7,26 @@ import { layOut, zeroState } from "./flat.js";
 /** Makes an optimizer once the parameters are known: what `train()` takes. */
 export type OptimizerRecipe = (parameters: readonly Tensor[]) => Optimizer;
 
-/** New values of one parameter and its state, as expressions over current ones and hyperparameters. */
-export type Update = (inputs: {
-  parameter: Expr;
-  gradient: Expr;
-  state: readonly Expr[];
-  numbers: readonly Expr[];
-}) => {
-  parameter: Expr;
-  state: readonly Expr[];
-};
+/** What an update reads of one parameter: its values, its gradient, its state, and numbers of the step. */
+export interface UpdateInputs {
+  readonly parameter: Expr;
+  readonly gradient: Expr;
+  readonly state: readonly Expr[];
+  readonly numbers: readonly Expr[];
+}
+
+/** One parameter's step. */
+export interface Update {
+  /** The new state, from the current one. */
+  state(inputs: UpdateInputs): readonly Expr[];
+  /** The new parameter; `state` is the new one. */
+  parameter(inputs: UpdateInputs): Expr;
+  /**
+   * Whether `state` reads the parameter. The parameter is then made from the new state's value, not from its
+   * expression over the current one: of two that read what the other writes, neither can ride on the gradient.
+   */
+  readonly stateReadsParameter: boolean;
+}
 
 /** Changes parameters by their gradients. State starts at zero; parameters and state lie in flat buffers. */
 export class Optimizer {
@@ -55,37 +65,24 @@ export class Optimizer {
   step(options: { onlyIf?: Tensor } = {}): Promise<void> {
     this.steps++;
     const numbers = [this.learningRate, ...this.numbers(this.steps)];
+    const { update } = this;
     this.parameters.forEach((parameter, k) => {
-      const { grad } = parameter;
-      if (!grad) return;
+      const { grad: gradient } = parameter;
+      if (!gradient) return;
       const state = this.states[k]!;
-      const written = [parameter, ...state];
-      const operands: TensorLike[] = [grad, ...written, ...numbers];
-      if (options.onlyIf) operands.push(options.onlyIf);
-      const next = written.map((_, which) =>
-        pointwise(
-          "optimizer step",
-          operands,
-          (...args) => {
-            const [gradient, current, ...rest] = args as [Expr, Expr, ...Expr[]];
-            const inputs = {
-              gradient,
-              parameter: current,
-              state: rest.slice(0, state.length),
-              numbers: rest.slice(state.length, state.length + numbers.length),
-            };
-            const updated = this.update(inputs);
-            const value = which === 0 ? updated.parameter : updated.state[which - 1]!;
-            const flag = args[operands.length - 1]!;
-            return options.onlyIf
-              ? call("select", call("ne", flag, constant(0, "i32")), value, args[1 + which]!)
-              : value;
-          },
-          true,
-        ),
+      const current = { parameter, gradient, state, numbers };
+      const { onlyIf } = options;
+      const nextState = state.map((old, which) =>
+        updated(old, current, onlyIf, (inputs) => update.state(inputs)[which]!),
       );
-      written.forEach((old, which) => {
-        old.assign(next[which]!);
+      const next = update.stateReadsParameter
+        ? updated(parameter, { ...current, state: nextState }, onlyIf, (inputs) => update.parameter(inputs))
+        : updated(parameter, current, onlyIf, (inputs) =>
+            update.parameter({ ...inputs, state: update.state(inputs) }),
+          );
+      parameter.assign(next);
+      state.forEach((old, which) => {
+        old.assign(nextState[which]!);
       });
     });
     this.zeroGrad();
@@ -96,4 +93,32 @@ export class Optimizer {
   zeroGrad(): void {
     for (const parameter of this.parameters) parameter.grad = null;
   }
+}
+
+/** Records what `value` makes of the tensors and numbers; `old` where `onlyIf` (if there is one) is 0. */
+function updated(
+  old: Tensor,
+  from: { parameter: Tensor; gradient: Tensor; state: readonly Tensor[]; numbers: readonly number[] },
+  onlyIf: Tensor | undefined,
+  value: (inputs: UpdateInputs) => Expr,
+): Tensor {
+  const { parameter, gradient, state, numbers } = from;
+  const operands: TensorLike[] = [parameter, gradient, ...state, ...numbers];
+  if (onlyIf) operands.push(old, onlyIf);
+  return pointwise(
+    "optimizer step",
+    operands,
+    (...args) => {
+      const [parameter, gradient, ...rest] = args as [Expr, Expr, ...Expr[]];
+      const next = value({
+        parameter,
+        gradient,
+        state: rest.splice(0, state.length),
+        numbers: rest.splice(0, numbers.length),
+      });
+      const [before, flag] = rest;
+      return before && flag ? call("select", call("ne", flag, constant(0, "i32")), next, before) : next;
+    },
+    true,
+  );
 }

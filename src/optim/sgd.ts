@@ -1,6 +1,6 @@
-import { call } from "../core/expression.js";
+import { call, type Expr } from "../core/expression.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { Optimizer, type OptimizerRecipe } from "./optimizer.js";
+import { Optimizer, type OptimizerRecipe, type UpdateInputs } from "./optimizer.js";
 
 /** Hyperparameters of SGD. */
 export interface SgdOptions {
@@ -20,26 +20,41 @@ export interface SgdOptions {
 export function sgd(options: SgdOptions): OptimizerRecipe;
 export function sgd(parameters: readonly Tensor[], options: SgdOptions): Optimizer;
 export function sgd(first: readonly Tensor[] | SgdOptions, second?: SgdOptions): Optimizer | OptimizerRecipe {
-  if (!second) return (parameters) => make(parameters, first as SgdOptions);
-  return make(first as readonly Tensor[], second);
+  const options = second ?? (first as SgdOptions);
+  // At once, not when the network is there: by then a run may have begun.
+  check(options);
+  if (!second) return (parameters) => make(parameters, options);
+  return make(first as readonly Tensor[], options);
+}
+
+function check({ momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions): void {
+  if (!(momentum >= 0)) throw new RangeError(`momentum is ${momentum}; give a number of at least 0`);
+  if (!(weightDecay >= 0)) throw new RangeError(`weightDecay is ${weightDecay}; give a number of at least 0`);
+  if (nesterov && momentum === 0)
+    throw new RangeError("nesterov needs a momentum above 0, and it is 0; raise it or leave nesterov out");
 }
 
 function make(parameters: readonly Tensor[], options: SgdOptions): Optimizer {
   const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
-  if (!(momentum >= 0)) throw new RangeError(`momentum is ${momentum}; give a number of at least 0`);
-  if (!(weightDecay >= 0)) throw new RangeError(`weightDecay is ${weightDecay}; give a number of at least 0`);
-  if (nesterov && momentum === 0) throw new RangeError("nesterov needs a momentum above 0");
+  const decayed = ({ parameter, gradient, numbers: [, , decay] }: UpdateInputs): Expr =>
+    weightDecay > 0 ? call("add", gradient, call("mul", decay!, parameter)) : gradient;
   return new Optimizer(
     parameters,
     options.learningRate,
     momentum > 0 ? ["momentum"] : [],
-    ({ parameter, gradient, state, numbers }) => {
-      const [rate, keep, decay] = numbers;
-      const g = weightDecay > 0 ? call("add", gradient, call("mul", decay!, parameter)) : gradient;
-      if (momentum === 0) return { parameter: call("sub", parameter, call("mul", rate!, g)), state: [] };
-      const v = call("add", call("mul", keep!, state[0]!), g);
-      const direction = nesterov ? call("add", g, call("mul", keep!, v)) : v;
-      return { parameter: call("sub", parameter, call("mul", rate!, direction)), state: [v] };
+    {
+      state: (inputs) => {
+        const [, keep] = inputs.numbers;
+        return inputs.state.map((v) => call("add", call("mul", keep!, v), decayed(inputs)));
+      },
+      parameter: (inputs) => {
+        const { parameter, state, numbers } = inputs;
+        const [rate, keep] = numbers;
+        const v = state[0] ?? decayed(inputs);
+        const direction = nesterov ? call("add", decayed(inputs), call("mul", keep!, v)) : v;
+        return call("sub", parameter, call("mul", rate!, direction));
+      },
+      stateReadsParameter: weightDecay > 0,
     },
     () => [momentum, weightDecay],
   );

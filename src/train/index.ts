@@ -1,4 +1,13 @@
 export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
+export {
+  type InitializerName,
+  type OptimizerName,
+  type RecipeName,
+  type RecipeSettings,
+  recipeOptions,
+  recipes,
+  type ScheduleName,
+} from "./recipes.js";
 export { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 export {
   DivergedError,

@@ -9,7 +9,7 @@ import { backward } from "../ops/gradients.js";
 import { less, pointwise, where } from "../ops/pointwise.js";
 import { manualSeed } from "../ops/random.js";
 import { crossEntropy } from "../ops/softmax.js";
-import type { OptimizerRecipe } from "../optim/index.js";
+import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
@@ -32,6 +32,8 @@ export interface EpochResult {
   readonly trainAccuracy: number;
   readonly testLoss: number;
   readonly testAccuracy: number;
+  /** Of the epoch's last step. */
+  readonly learningRate: number;
   /** Training examples a second, data included (they are part of the step); evaluation left out. */
   readonly examplesPerSecond: number;
   /** Of host time spent on order and batch numbers. */
@@ -46,6 +48,10 @@ export interface TrainOptions {
   readonly trainSet: Dataset;
   readonly testSet: Dataset;
   readonly optimizer: OptimizerRecipe;
+  /** What the optimizer's learning rate is multiplied by, step by step over the whole run; 1 if left out. */
+  readonly schedule?: ScheduleRecipe;
+  /** Gradients of a larger L2 norm, all of them together, are scaled down to it; none are if left out. */
+  readonly clipGradNorm?: number;
   /** 128 if left out; the smaller last batch of an epoch is kept. */
   readonly batchSize?: number;
   /** 10 if left out. */
@@ -103,9 +109,12 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   if (options.device) useDevice(options.device);
   manualSeed(seed);
   if (initializer) initialize(net, initializer);
-  const optimizer = options.optimizer(net.parameters());
+  const parameters = net.parameters();
+  const optimizer = options.optimizer(parameters);
+  const fullRate = optimizer.learningRate;
+  const schedule = options.schedule?.(steps * epochs);
   const metrics = new RunningMetrics();
-  const health = new Health(net.parameters());
+  const health = new Health(parameters);
   const results: EpochResult[] = [];
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
@@ -130,6 +139,8 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
       const loss = crossEntropy(logits, y);
       metrics.add(loss, logits, y);
       backward(loss);
+      if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
+      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps);
       const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
@@ -156,6 +167,7 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
       trainAccuracy,
       testLoss: test.loss,
       testAccuracy: test.accuracy,
+      learningRate: optimizer.learningRate,
       examplesPerSecond: trainSet.count / trainSeconds,
       dataSeconds,
       trainSeconds,

@@ -10,7 +10,7 @@ import type { Sequential } from "../../src/nn/index.js";
 import { backward } from "../../src/ops/gradients.js";
 import { manualSeed } from "../../src/ops/random.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
-import { type OptimizerRecipe, sgd } from "../../src/optim/index.js";
+import { clipGradNorm, type OptimizerRecipe, sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 
 /** A device with the CPU's traits that keeps plans and runs nothing. */
@@ -36,6 +36,7 @@ async function trainingPlan(
   size: number,
   batchSize: number,
   recipe: OptimizerRecipe,
+  maxNorm?: number,
 ): Promise<{ plan: Plan; count: number }> {
   const { device, plans } = recorder();
   useDevice(device);
@@ -54,6 +55,7 @@ async function trainingPlan(
   for (let i = 0; i < 5; i++) {
     const { x, y } = set.batch(new Int32Array(batchSize));
     backward(crossEntropy(model.forward(x), y));
+    if (maxNorm !== undefined) clipGradNorm(model.parameters(), maxNorm);
     await optimizer.step();
   }
   return { plan: plans.at(-1)!, count: plans.length };
@@ -80,14 +82,41 @@ test("AlexNet at batch 128: few steps, no flat gradient, memory reused", async (
   expect(plan.steps.length).toBeLessThanOrEqual(60);
   expect(plan.arenaBytes).toBeLessThan(450 * 2 ** 20);
   // Bias, ReLU, dropout and the update ride on heavy kernels: no large tensor has a pointwise step of its own.
-  const large = plan.steps.filter(
-    (step) => step.kernel.kind === "pointwise" && step.shape.reduce((a, b) => a * b, 1) > 10_000,
-  );
-  expect(large).toEqual([]);
+  expect(largePointwise(plan)).toEqual([]);
   expect(kinds.filter((kind) => kind === "conv2dInputGrad").length).toBe(4);
   // A weight's gradient exists in its kernel's epilogue only.
   for (const step of plan.steps) {
     if (step.kernel.kind === "conv2dWeightGrad")
       expect(step.outputs.every(({ target }) => plan.values[target.value]!.buffer > 0)).toBe(true);
   }
+});
+
+const decayed = sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 5e-4 });
+
+/** Pointwise steps over as many elements as AlexNet's larger weights have. */
+function largePointwise(plan: Plan): Plan["steps"] {
+  return plan.steps.filter(
+    (step) => step.kernel.kind === "pointwise" && step.shape.reduce((a, b) => a * b, 1) > 10_000,
+  );
+}
+
+test("AlexNet with Nesterov momentum and weight decay: weight and momentum ride on the gradient together", async () => {
+  const { plan, count } = await trainingPlan(alexnet, 224, 128, decayed);
+  expect(count).toBe(2);
+  expect(largePointwise(plan)).toEqual([]);
+  expect(plan.arenaBytes).toBeLessThan(450 * 2 ** 20);
+});
+
+test("AlexNet with clipped gradients: one pass for each norm, one for each update", async () => {
+  const { plan, count } = await trainingPlan(alexnet, 224, 128, decayed, 5);
+  expect(count).toBe(2);
+  const large = largePointwise(plan);
+  // Of the eight weights; the first of them has 11,616.
+  expect(large.map(({ outputs }) => outputs.length)).toEqual(new Array(8).fill(2));
+  expect(
+    large.every(({ outputs }) => outputs.every(({ target }) => plan.values[target.value]!.buffer > 0)),
+  ).toBe(true);
+  const unclipped = await trainingPlan(alexnet, 224, 128, decayed);
+  const reductions = (of: Plan): number => of.steps.filter(({ kernel }) => kernel.kind === "reduce").length;
+  expect(reductions(plan)).toBe(reductions(unclipped.plan) + 16);
 });

@@ -7,13 +7,13 @@ import { Dropout, type Sequential } from "../../src/nn/index.js";
 import { fans } from "../../src/nn/init.js";
 import { zeros } from "../../src/ops/creation.js";
 import { backward } from "../../src/ops/gradients.js";
-import { cast, mul, sub } from "../../src/ops/pointwise.js";
+import { cast, div, mul, sub } from "../../src/ops/pointwise.js";
 import { dropout, rand } from "../../src/ops/random.js";
 import { resize } from "../../src/ops/resize.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
-import { sgd } from "../../src/optim/index.js";
+import { clipGradNorm, sgd, warmupCosine } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
-import { type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { type Tensor, tensor, variable } from "../../src/tensor/tensor.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
 import { tolerances } from "../support/tolerances.js";
@@ -26,8 +26,19 @@ interface Trajectory {
   steps: number;
   imagesDraw: number;
   learningRate: number;
+  /** Plain SGD if there is none. */
+  recipe?: {
+    momentum: number;
+    weightDecay: number;
+    clipGradNorm: number;
+    warmupSteps: number;
+    mean: number;
+    std: number;
+  };
   labels: number[];
   losses: number[];
+  /** Of all gradients before they are clipped, step by step. */
+  norms?: number[];
   logits: number[];
   parameters: {
     name: string;
@@ -56,13 +67,14 @@ function loadWeights(net: Sequential, seed: number): void {
   }
 }
 
-function images({ batch, size, seed, imagesDraw }: Trajectory): Tensor {
+function images({ batch, size, seed, imagesDraw, recipe }: Trajectory): Tensor {
   const count = batch * 28 * 28;
   const bytes = Uint8Array.from(
     { length: count },
     (_, i) => philox4x32([i, imagesDraw, 0, 0], [seed, 0])[0] & 255,
   );
-  return resize(mul(cast(tensor(bytes, [batch, 1, 28, 28]), "f32"), 1 / 255), size);
+  const pixels = mul(cast(tensor(bytes, [batch, 1, 28, 28]), "f32"), 1 / 255);
+  return resize(recipe ? div(sub(pixels, recipe.mean), recipe.std) : pixels, size);
 }
 
 /** The network's layers, with dropout j of step s drawn as the fixture draws it. */
@@ -78,10 +90,14 @@ function forward(net: Sequential, x: Tensor, seed: number, step: number): Tensor
 }
 
 async function follow(net: Sequential, expected: Trajectory): Promise<void> {
-  const { seed } = expected;
+  const { seed, recipe, learningRate } = expected;
   loadWeights(net, seed);
-  const optimizer = sgd(net.parameters(), { learningRate: expected.learningRate });
+  const { momentum = 0, weightDecay = 0 } = recipe ?? {};
+  const optimizer = sgd(net.parameters(), { learningRate, momentum, nesterov: momentum > 0, weightDecay });
+  const schedule = recipe && warmupCosine(recipe)(expected.steps);
   const losses: number[] = [];
+  // Kept by the step itself, as train() does: a loss that is read before would compute the gradients apart from it.
+  const kept = variable(zeros([]));
   for (let step = 0; step < expected.steps; step++) {
     const logits = forward(net, images(expected), seed, step);
     const loss = crossEntropy(logits, tensor(Int32Array.from(expected.labels)));
@@ -93,8 +109,20 @@ async function follow(net: Sequential, expected: Trajectory): Promise<void> {
       for (const [k, parameter] of net.parameters().entries())
         await compareGradient(parameter, expected.parameters[k]!);
     }
-    losses.push(await loss.item());
+    if (recipe) kept.assign(loss.detach());
+    else losses.push(await loss.item());
+    if (schedule) optimizer.learningRate = learningRate * schedule(step);
+    if (recipe) {
+      const norm = clipGradNorm(net.parameters(), recipe.clipGradNorm);
+      // Read in every second step only: a step must come out the same when nobody asks.
+      if (step % 2 === 0)
+        expect(
+          relativeError([await norm.item()], [expected.norms![step]!]),
+          `norm of step ${step}`,
+        ).toBeLessThan(tolerances.trajectoryGradient);
+    }
     await optimizer.step();
+    if (recipe) losses.push(await kept.item());
   }
   expect(relativeError(losses, expected.losses), "losses").toBeLessThan(tolerances.trajectoryLoss);
 }
@@ -114,6 +142,10 @@ for (const [name, device] of await testDevices()) {
     test("LeNet: every gradient, ten losses", async () => {
       useDevice(device);
       await follow(lenet(), fixture("lenet"));
+    });
+    test("LeNet by a recipe (normalized, Nesterov, decayed, clipped, scheduled): ten losses", async () => {
+      useDevice(device);
+      await follow(lenet(), fixture("lenet_recipe"));
     });
     test("AlexNet with an eighth of the channels: every gradient, ten losses", async () => {
       useDevice(device);

@@ -1,0 +1,50 @@
+import { type RecipeName, type RecipeSettings, recipeNames, recipes } from "../train/recipes.js";
+
+/** Settings as the flags that ask for them, one entry a setting: what messages, help and hints are made of. */
+export function recipeWords(settings: RecipeSettings): string[] {
+  const { normalize, clipGradNorm } = settings;
+  const how =
+    typeof normalize === "object" ? `${normalize.mean},${normalize.std}` : normalize ? "data" : "none";
+  return [
+    `--batch-size ${settings.batchSize}`,
+    `--optimizer ${settings.optimizer}`,
+    `--learning-rate ${settings.learningRate}`,
+    `--momentum ${settings.momentum}`,
+    settings.nesterov ? "--nesterov" : "--no-nesterov",
+    `--weight-decay ${settings.weightDecay}`,
+    `--schedule ${settings.schedule}`,
+    `--warmup-steps ${settings.warmupSteps}`,
+    `--clip-grad-norm ${clipGradNorm || "none"}`,
+    `--initializer ${settings.initializer}`,
+    `--normalize ${how}`,
+  ];
+}
+
+/** Says where a run's settings differ from the notebook's; undefined for the notebook's own recipe. */
+export function differenceFromNotebook(recipe: RecipeName, settings: RecipeSettings): string | undefined {
+  if (recipe === "notebook") return undefined;
+  const usual = new Set(recipeWords(recipes.notebook));
+  const words = recipeWords(settings).filter((word) => !usual.has(word));
+  return `Recipe ${recipe} differs from the notebook's training; the network stays the same. It sets\n${lines(words, "  ")}`;
+}
+
+/** What each recipe sets, for `--help`. */
+export function recipeHelp(): string {
+  const width = Math.max(...recipeNames.map((name) => name.length)) + 4;
+  const texts = recipeNames.map((name) => {
+    const settings = lines(recipeWords(recipes[name]), " ".repeat(width));
+    return `  ${name}`.padEnd(width) + settings.trimStart();
+  });
+  return `\nA recipe never changes the network. An option that is given as well overrides it:\n${texts.join("\n")}`;
+}
+
+/** Words in lines of at most 100 characters. */
+function lines(words: readonly string[], indent: string): string {
+  const wrapped: string[] = [];
+  for (const word of words) {
+    const last = wrapped.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= 100) wrapped.push(`${wrapped.pop()} ${word}`);
+    else wrapped.push(indent + word);
+  }
+  return wrapped.join("\n");
+}

@@ -1,0 +1,12 @@
+/** What is taken from every pixel, in [0, 1], and what the rest is divided by: torchvision's `Normalize`. */
+export interface Normalization {
+  readonly mean: number;
+  readonly std: number;
+}
+
+/** Throws a RangeError unless the mean is a finite number and the deviation a finite one above 0. */
+export function requireNormalization({ mean, std }: Normalization): void {
+  if (!Number.isFinite(mean)) throw new RangeError(`normalization: mean is ${mean}; give a finite number`);
+  if (!(std > 0) || !Number.isFinite(std))
+    throw new RangeError(`normalization: std is ${std}; give a finite number above 0`);
+}
