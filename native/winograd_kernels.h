@@ -75,47 +75,28 @@ FB_INLINE void contract(const Vector* a, Vector* b) {
   }
 }
 
-// m x m', of vectors that `load(i, j)` gives and `keep(i, j, vector)` takes.
-template <const auto& m, typename Load, typename Keep>
-FB_INLINE void expandSquare(Load load, Keep keep) {
-  constexpr int from = m.columns, to = m.rows;
+// m x m', or m' x m where `back`, of vectors that `load(i, j)` gives and `keep(i, j, vector)` takes.
+template <const auto& m, bool back, typename Load, typename Keep>
+FB_INLINE void square(Load load, Keep keep) {
+  constexpr int from = back ? m.rows : m.columns, to = back ? m.columns : m.rows;
+  const auto apply = [](const Vector* a, Vector* b) __attribute__((always_inline)) {
+    if constexpr (back) contract<m>(a, b);
+    else expand<m>(a, b);
+  };
   Vector middle[to][from];
 #pragma GCC unroll 1
   for (int j = 0; j < from; j++) {
     Vector a[from], b[to];
 #pragma GCC unroll 8
     for (int i = 0; i < from; i++) a[i] = load(i, j);
-    expand<m>(a, b);
+    apply(a, b);
 #pragma GCC unroll 8
     for (int i = 0; i < to; i++) middle[i][j] = b[i];
   }
 #pragma GCC unroll 1
   for (int i = 0; i < to; i++) {
     Vector b[to];
-    expand<m>(middle[i], b);
-#pragma GCC unroll 8
-    for (int j = 0; j < to; j++) keep(i, j, b[j]);
-  }
-}
-
-// m' x m.
-template <const auto& m, typename Load, typename Keep>
-FB_INLINE void contractSquare(Load load, Keep keep) {
-  constexpr int from = m.rows, to = m.columns;
-  Vector middle[to][from];
-#pragma GCC unroll 1
-  for (int j = 0; j < from; j++) {
-    Vector a[from], b[to];
-#pragma GCC unroll 8
-    for (int i = 0; i < from; i++) a[i] = load(i, j);
-    contract<m>(a, b);
-#pragma GCC unroll 8
-    for (int i = 0; i < to; i++) middle[i][j] = b[i];
-  }
-#pragma GCC unroll 1
-  for (int i = 0; i < to; i++) {
-    Vector b[to];
-    contract<m>(middle[i], b);
+    apply(middle[i], b);
 #pragma GCC unroll 8
     for (int j = 0; j < to; j++) keep(i, j, b[j]);
   }
@@ -146,8 +127,8 @@ static void transformPatches(const Patches& p, const Planes& to, int64_t row, co
           float* at = to.data + block * to.block + (row + done + t) * kBlock + v * kLanes;
           const float* const* pixel = pixels[t];
           const auto keep = [&](int i, int j, Vector value) { store(at + (i * m.rows + j) * to.plane, value); };
-          if (left >= kLanes) expandSquare<m>([&](int i, int j) { return load(pixel[i * size + j] + channel); }, keep);
-          else expandSquare<m>([&](int i, int j) { return left > 0 ? loadPart(pixel[i * size + j] + channel, left) : Vector{}; }, keep);
+          if (left >= kLanes) square<m, false>([&](int i, int j) { return load(pixel[i * size + j] + channel); }, keep);
+          else square<m, false>([&](int i, int j) { return left > 0 ? loadPart(pixel[i * size + j] + channel, left) : Vector{}; }, keep);
         }
   }
 }
@@ -164,7 +145,7 @@ static void gatherRow(const Planes& from, int64_t row, int across, int width, in
         const float* at = from.data + block * from.block + (row + t) * kBlock + v * kLanes;
         float* out = to + t * size * ld + block * kBlock + v * kLanes;
         const auto fetch = [&](int i, int j) { return load(at + (i * m.rows + j) * from.plane); };
-        contractSquare<m>(fetch, [&](int i, int j, Vector value) {
+        square<m, true>(fetch, [&](int i, int j, Vector value) {
           if (j < inside) store(out + (i * width + j) * ld, value);
         });
       }
@@ -196,7 +177,7 @@ static void transformWeights(const float* from, int64_t stride, int lanes, int64
 #pragma GCC unroll 1
     for (int v = 0; v < kVectors; v++) {
       float* at = to.data + k * kBlock + v * kLanes;
-      expandSquare<g>(
+      square<g, false>(
           [&](int i, int j) {
             const int tap = i * g.columns + j;
             return load(spare + (reversed ? taps - 1 - tap : tap) * kBlock + v * kLanes);
@@ -213,7 +194,7 @@ static void gatherWeights(const Planes& from, int parts, int64_t pitch, int lane
   constexpr int taps = g.columns * g.columns;
   for (int v = 0; v < kVectors; v++) {
     const float* at = from.data + v * kLanes;
-    contractSquare<g>(
+    square<g, true>(
         [&](int i, int j) {
           const float* one = at + (i * g.rows + j) * from.plane;
           Vector sum = load(one);
