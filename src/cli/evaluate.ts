@@ -1,39 +1,34 @@
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { findModel, type ModelName } from "../models/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { loadWeights } from "../train/weights.js";
-import { deviceOf, wholeNumber } from "./options.js";
+import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { printJson } from "./reporters.js";
 import { buildModel, type DataConfig, loadData, type RunConfig } from "./training_run.js";
 
-interface EvaluateFlags {
+interface EvaluateFlags extends DeviceFlags {
   dataDir?: string;
   sample?: true;
-  threads?: number;
-  device: string;
   json?: true;
 }
 
 export function addEvaluate(program: Command): void {
-  program
+  const command = program
     .command("evaluate")
     .description("loss and accuracy of a run's weights on the test set")
     .argument("<run>", "run directory, such as runs/alexnet")
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
-    .option("--sample", "take the shipped sample's test images")
-    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
-    .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
-    )
+    .option("--sample", "take the shipped sample's test images");
+  addDeviceOptions(command)
     .option("--json", "print one JSON object and nothing else")
     .action(async (path: string, flags: EvaluateFlags) => {
       const run = await RunDirectory.open(path);
       const saved = run.config as unknown as RunConfig;
       findModel(saved.model);
-      useDevice(await deviceOf(flags.device, flags.threads));
+      useDevice(await openDeviceOf(flags));
       const dataDir = flags.dataDir ?? saved.dataDir;
       const config: DataConfig & Pick<RunConfig, "model"> = {
         model: saved.model as ModelName,

@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Normalization } from "../data/index.js";
-import type { Device } from "../devices/device.js";
-import { type DeviceName, openDevice } from "../devices/open.js";
+import { convolutionAlgorithms, type Device } from "../devices/device.js";
+import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
 
 /** Parsers of option values; each throws a sentence that the command line shows. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -45,6 +45,27 @@ export function normalization(text: string): boolean | Normalization {
   return { mean: mean!, std: std! };
 }
 
-export function deviceOf(name: string, threads: number | undefined): Promise<Device> {
-  return openDevice(name as DeviceName, threads === undefined ? {} : { threads });
+/** Flags that say what computes, the same for every command. */
+export interface DeviceFlags extends DeviceOptions {
+  device: DeviceName;
+}
+
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
+    )
+    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
+    .addOption(
+      new Option(
+        "--convolution <how>",
+        "of the CPU device: the fastest, never Winograd, Winograd wherever it applies",
+      )
+        .choices(convolutionAlgorithms)
+        .default("auto"),
+    );
+}
+
+export function openDeviceOf({ device, ...options }: DeviceFlags): Promise<Device> {
+  return openDevice(device, options);
 }

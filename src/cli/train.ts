@@ -11,12 +11,20 @@ import {
   scheduleNames,
 } from "../train/recipes.js";
 import { nextRunDirectory } from "../train/run_directory.js";
-import { deviceOf, normalization, numberFrom, numberOrNone, wholeNumber } from "./options.js";
+import {
+  addDeviceOptions,
+  type DeviceFlags,
+  normalization,
+  numberFrom,
+  numberOrNone,
+  openDeviceOf,
+  wholeNumber,
+} from "./options.js";
 import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
 import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
 import { continueHint, inNumbers, loadData, runTraining } from "./training_run.js";
 
-interface TrainFlags extends Partial<RecipeSettings> {
+interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   data: ImageSetName;
   dataDir?: string;
   sample?: true;
@@ -25,14 +33,12 @@ interface TrainFlags extends Partial<RecipeSettings> {
   recipe: RecipeName;
   seed: number;
   weights?: string;
-  threads?: number;
-  device: string;
   out?: string;
   json?: true;
 }
 
 export function addTrain(program: Command): void {
-  program
+  const command = program
     .command("train")
     .description("train a model and keep its weights, metrics and curves in a run directory")
     .argument("<model>", `one of ${modelNames.join(", ")}`)
@@ -72,17 +78,15 @@ export function addTrain(program: Command): void {
     .addOption(new Option("--initializer <name>", "how weights are drawn").choices(initializerNames))
     .option("--normalize <how>", "pixels: none, data (its own figures), or mean,std", normalization)
     .option("--seed <n>", "decides weights, dropout and the order of the data", wholeNumber(0), 0)
-    .option("--weights <file>", "start from these weights (safetensors) instead of random ones")
-    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
-    .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
-    )
+    .option("--weights <file>", "start from these weights (safetensors) instead of random ones");
+  addDeviceOptions(command)
     .option("--out <dir>", "run directory (default: runs/<model>)")
     .option("--json", "print one JSON object a line and nothing else")
     .addHelpText("after", recipeHelp())
     .action(async (model: string, flags: TrainFlags) => {
       const entry = findModel(model);
-      const { dataDir, sample, resize, weights, threads, device, out, json, recipe, ...rest } = flags;
+      const { dataDir, sample, resize, weights, threads, device, convolution, out, json, recipe, ...rest } =
+        flags;
       const config = inNumbers({
         ...recipes[recipe],
         ...rest,
@@ -93,7 +97,7 @@ export function addTrain(program: Command): void {
         ...(dataDir === undefined ? {} : { dataDir }),
         ...(weights === undefined ? {} : { weights }),
       });
-      const opened = await deviceOf(device, threads);
+      const opened = await openDeviceOf(flags);
       const path = out ?? nextRunDirectory("runs", model);
       const view = json ? jsonReporter() : terminalReporter(config.epochs);
       const difference = differenceFromNotebook(recipe, config);

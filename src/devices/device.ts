@@ -30,6 +30,13 @@ export interface DeviceTraits {
   readonly channelsLast: boolean;
 }
 
+/**
+ * How convolutions are computed: `auto` takes the cheapest by shapes, `direct` never Winograd (the smallest rounding
+ * error), `winograd` Winograd wherever it applies, `winograd-precise` its smaller tiles, where 3x3, for less error.
+ */
+export const convolutionAlgorithms = ["auto", "direct", "winograd", "winograd-precise"] as const;
+export type ConvolutionAlgorithm = (typeof convolutionAlgorithms)[number];
+
 /** Memory of a device; opaque but for its size. */
 export interface DeviceBuffer {
   readonly byteLength: number;

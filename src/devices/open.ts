@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import type { Device } from "./device.js";
+import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 
 export type DeviceName = "auto" | "cpu" | "reference";
@@ -7,6 +7,8 @@ export type DeviceName = "auto" | "cpu" | "reference";
 export interface DeviceOptions {
   /** Threads of the CPU device; as many as the process may use if left out. */
   threads?: number;
+  /** How the CPU device computes convolutions; `auto`, the fastest, if left out. */
+  convolution?: ConvolutionAlgorithm;
 }
 
 /** What a device is, or why it cannot be used. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { type DType, type HostArray, hostArray } from "../../src/core/dtype.js";
 import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
 import type { Kernel } from "../../src/core/kernel.js";
@@ -6,7 +6,7 @@ import { type Operand, type Plan, type Step, showPlan, type ValueOperand } from 
 import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
 import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js";
 import { openCpu } from "../../src/devices/cpu/cpu.js";
-import type { Device } from "../../src/devices/device.js";
+import { convolutionAlgorithms, type Device } from "../../src/devices/device.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 
 interface Tensor {
@@ -108,7 +108,11 @@ function bytesOf(a: HostArray): Buffer {
   return Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 }
 
+// A test's numbers do not depend on the tests before it.
 let seed = 1;
+beforeEach(() => {
+  seed = 1;
+});
 function random(): number {
   seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
   return seed / 2 ** 32;
@@ -536,6 +540,42 @@ describe("products", () => {
     );
   });
 
+  it("pinned algorithms of a convolution: each close to the reference, each with bits of its own", async () => {
+    const geometry = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 } as const;
+    const [xs, ws, ys] = [
+      [12, 20, 12, 11],
+      [18, 20, 3, 3],
+      [12, 18, 12, 11],
+    ];
+    const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape!)));
+    const out = (value: number, shape: Shape, strides?: number[]) => [
+      { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
+    ];
+    const [map, upstream] = [at(0, "f32", xs!, nhwc(xs!)), at(2, "f32", ys!, nhwc(ys!))];
+    const kernel = at(1, "f32", ws!);
+    const plan = planOf(tensors, [
+      step({ kind: "conv2d", ...geometry }, ys!, [map, kernel], out(3, ys!, nhwc(ys!))),
+      step({ kind: "conv2dInputGrad", ...geometry }, xs!, [upstream, kernel], out(4, xs!, nhwc(xs!))),
+      step({ kind: "conv2dWeightGrad", ...geometry }, ws!, [map, upstream], out(5, ws!)),
+    ]);
+    const expected = await runOn(reference, plan, tensors);
+    for (const isa of sets) {
+      const bits = new Set<string>();
+      for (const convolution of convolutionAlgorithms.filter((one) => one !== "auto")) {
+        const one = await runOn(await openCpu({ isa, convolution, threads: 1 }), plan, tensors);
+        const two = await runOn(await openCpu({ isa, convolution, threads: 2 }), plan, tensors);
+        for (const value of [3, 4, 5]) {
+          close(one[value]!, expected[value]!, 1e-5, 1e-3, `${isa} ${convolution} value ${value}`);
+          expect(bytesOf(two[value]!).equals(bytesOf(one[value]!)), `${isa} ${convolution} threads`).toBe(
+            true,
+          );
+        }
+        bits.add(bytesOf(one[3]!).toString("base64"));
+      }
+      expect(bits.size, isa).toBe(3);
+    }
+  });
+
   it("numbers, indices and bytes as operands of a product are written out first", async () => {
     const tensors = [bytes(12), floats(8)];
     await check(
@@ -738,5 +778,7 @@ describe("device", () => {
     expect(await device.read(buffer, 0, 8)).toEqual(new Uint8Array(8));
     await expect(openCpu({ isa: "sse9" })).rejects.toThrow(/avx512, avx2, portable/);
     expect(device.description).toMatch(/, .* thread/);
+    await expect(openCpu({ convolution: "fft" as "auto" })).rejects.toThrow(/"fft".*auto, direct, winograd/);
+    expect((await openCpu({ convolution: "direct" })).description).toMatch(/direct convolutions$/);
   });
 });

@@ -2,7 +2,13 @@ import { cpus } from "node:os";
 import { UserError } from "../../core/errors.js";
 import type { Plan } from "../../core/plan.js";
 import { tableHash } from "../../render/cpu.js";
-import type { Device, DeviceBuffer, Prepared } from "../device.js";
+import {
+  type ConvolutionAlgorithm,
+  convolutionAlgorithms,
+  type Device,
+  type DeviceBuffer,
+  type Prepared,
+} from "../device.js";
 import { type Handle, loadAddon } from "./addon.js";
 import { encode } from "./encode.js";
 
@@ -11,6 +17,8 @@ export interface CpuOptions {
   threads?: number;
   /** Pins the instruction set; left out: FLYBRICK_ISA, else the best this processor has. */
   isa?: string;
+  /** `auto` if left out; another changes results in their last bits. */
+  convolution?: ConvolutionAlgorithm;
 }
 
 interface CpuBuffer extends DeviceBuffer {
@@ -35,6 +43,12 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
       `FLYBRICK_ISA is ${JSON.stringify(isa)}; choose one of ${Object.keys(instructionSets).join(", ")}`,
     );
   }
+  const convolution = options.convolution ?? "auto";
+  if (!convolutionAlgorithms.includes(convolution)) {
+    throw new UserError(
+      `convolution is ${JSON.stringify(convolution)}; choose one of ${convolutionAlgorithms.join(", ")}`,
+    );
+  }
   const addon = loadAddon();
   const device = addon.open(options.threads ?? 0, isa);
   const { instructionSet, threads, table } = addon.info(device);
@@ -47,7 +61,7 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
   const handleOf = (buffer: DeviceBuffer): Handle => (buffer as CpuBuffer).handle;
   return {
     name: "cpu",
-    description: `${processor}, ${instructionSets[instructionSet]}, ${threads} thread${threads === 1 ? "" : "s"}`,
+    description: `${processor}, ${instructionSets[instructionSet]}, ${threads} thread${threads === 1 ? "" : "s"}${convolution === "auto" ? "" : `, ${convolution} convolutions`}`,
     traits: { channelsLast: true },
     allocate(bytes): CpuBuffer {
       return { byteLength: bytes, handle: addon.allocate(device, bytes) };
@@ -62,7 +76,7 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
       return addon.read(handleOf(buffer), byteOffset, byteLength);
     },
     prepare(plan: Plan): CpuPrepared {
-      return { plan, handle: addon.prepare(device, encode(plan)) };
+      return { plan, handle: addon.prepare(device, encode(plan, convolution)) };
     },
     run(prepared, bindings, scalars) {
       const buffers = bindings.map(({ buffer }) => handleOf(buffer));

@@ -3,6 +3,7 @@ import type { Kernel, KernelKind } from "../../core/kernel.js";
 import type { Operand, Plan, Step, Value, ValueOperand } from "../../core/plan.js";
 import { denseStrides, elementCount } from "../../core/shape.js";
 import { renderTiles, type TileProgram, tableHash } from "../../render/cpu.js";
+import { type ConvolutionAlgorithm, convolutionAlgorithms } from "../device.js";
 
 /** Raised with every change of the words' order; the addon refuses another. */
 const magic = 0x464c5942;
@@ -31,13 +32,13 @@ const reduceOps = ["sum", "max", "min", "argmax"] as const;
 const windowOps = ["max", "sum"] as const;
 
 /** A plan as one flat program of 32-bit words, in the order that native/program.cc reads them. */
-export function encode(plan: Plan): Int32Array {
+export function encode(plan: Plan, convolution: ConvolutionAlgorithm = "auto"): Int32Array {
   const { steps, values, arenaBytes } = withCopies(plan);
   const words: number[] = [magic, version, tableHash, plan.bindings, ...wide(arenaBytes), values.length];
   for (const value of values)
     words.push(dtypes.indexOf(value.dtype), value.buffer, ...wide(value.byteOffset));
   words.push(plan.scalars.length, ...plan.scalars.map((type) => scalarTypes.indexOf(type)), steps.length);
-  for (const step of steps) encodeStep(step, words);
+  for (const step of steps) encodeStep(step, words, convolutionAlgorithms.indexOf(convolution));
   for (const word of words) {
     if (!Number.isInteger(word) || word < -2147483648 || word > 4294967295) {
       throw new RangeError(`a plan holds the number ${word}, more than the CPU device's 32 bits`);
@@ -46,10 +47,10 @@ export function encode(plan: Plan): Int32Array {
   return Int32Array.from(words, (word) => word | 0);
 }
 
-function encodeStep(step: Step, words: number[]): void {
+function encodeStep(step: Step, words: number[], convolution: number): void {
   const { kernel, shape } = step;
   words.push(kinds.indexOf(kernel.kind), ...ranked(shape));
-  const attributes = attributesOf(kernel);
+  const attributes = attributesOf(kernel, convolution);
   words.push(...attributes, ...new Array<number>(12 - attributes.length).fill(0));
   encodeOperands(step.inputs, words);
   if (step.pre) {
@@ -89,14 +90,14 @@ function encodeTiles(tiles: TileProgram, words: number[]): void {
   words.push(tiles.results.length, ...tiles.results);
 }
 
-function attributesOf(kernel: Kernel): number[] {
+function attributesOf(kernel: Kernel, convolution: number): number[] {
   switch (kernel.kind) {
     case "reduce":
       return [reduceOps.indexOf(kernel.op), kernel.axes.reduce((mask, axis) => mask | (1 << axis), 0)];
     case "conv2d":
     case "conv2dInputGrad":
     case "conv2dWeightGrad":
-      return [...kernel.stride, ...kernel.padding, ...kernel.dilation, kernel.groups];
+      return [...kernel.stride, ...kernel.padding, ...kernel.dilation, kernel.groups, convolution];
     case "window":
     case "windowGrad":
       return [windowOps.indexOf(kernel.op), ...kernel.kernelSize, ...kernel.stride, ...kernel.padding];
