@@ -54,9 +54,10 @@ const InstructionSet& instructionSet() {
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// A tile's A block, C block and a panel of B share the second-level cache (1 MiB on the machines we tune for).
-constexpr int64_t kTileRows = 392, kTileRowsMost = 896, kTileColumns = 384, kTileFloats = 1 << 16;
-constexpr int64_t kFlatRows = 112, kFlatColumns = 1024;
+// A tile's A block stays in the second-level cache (512 KiB at least). Many columns share its packing; where all rows
+// are in one tile, fewer leave room for the rows of B that are called ahead.
+constexpr int64_t kTileRows = 392, kTileRowsMost = 896, kTileColumns = 768, kTileColumnsOnce = 192, kTileFloats = 1 << 16;
+constexpr int64_t kFlatFrom = 384, kFlatRows = 112, kFlatColumns = 1024;
 constexpr int64_t kChunk = 8192;             // of k, where it is split: an operand's part stays in the L3 cache
 constexpr int64_t kShortChunk = 2 * kBlockK, kSmallResult = 8192;
 constexpr int64_t kSharedFloats = 1 << 25;   // of a B packed once for all
@@ -68,10 +69,10 @@ Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   const int64_t panel = 2 * set.lanes, panels = ceilDiv(n, panel);
   Tiling t = {batches, m, n, k, 1, 1, 1, ceilDiv(n, set.lanes) * set.lanes, false};
   if (!m || !n || !batches) return t;
-  const int64_t deepest = std::max<int64_t>(1, std::max(std::min<int64_t>(k, kBlockK), std::min(n, kTileColumns)));
-  int64_t rows = std::min(kTileRowsMost, std::max(kTileRows, kTileFloats / deepest)), columns = kTileColumns;
+  const int64_t deepest = std::max<int64_t>(1, std::max(std::min<int64_t>(k, kBlockK), std::min(n, kFlatFrom)));
+  int64_t rows = std::min(kTileRowsMost, std::max(kTileRows, kTileFloats / deepest)), columns = m <= rows ? kTileColumnsOnce : kTileColumns;
   // With little to sum, writing the result is the work: flat tiles make it run along memory.
-  if (k <= kBlockK && n > kTileColumns) rows = kFlatRows, columns = kFlatColumns;
+  if (k <= kBlockK && n > kFlatFrom) rows = kFlatRows, columns = kFlatColumns;
   const auto cut = [&] {
     t.tilesM = ceilDiv(m, rows);
     t.tilesN = std::min(ceilDiv(n, columns), panels);
@@ -156,7 +157,14 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
       const float* right = packedB;
       if (t.shareB) right = shared(at, k);
       else set.packB(rightOf(at), at.column, int(at.columns), at.start + k, int(deep), packedB, spare);
-      set.multiply(int(at.rows), int(at.columns), int(deep), a.outerIsK, packedA, right, c, ld, i > 0);
+      Ahead ahead;
+      if (i + 1 < at.blocks && !t.shareB && !b.image) {
+        const int64_t next = at.start + k + deep, depth = at.depth * (i + 2) / at.blocks - (k + deep);
+        const float* from = rightOf(at).data;
+        if (b.outerIsK) ahead = {from + next * b.stride + at.column, b.stride, depth, at.columns};
+        else ahead = {from + at.column * b.stride + next, b.stride, at.columns, depth};
+      }
+      set.multiply(int(at.rows), int(at.columns), int(deep), a.outerIsK, packedA, right, c, ld, i > 0, ahead);
     }
     if (!at.blocks)
       for (int64_t i = 0; i < at.rows; i++) std::memset(c + i * ld, 0, at.columns * sizeof(float));

@@ -23,6 +23,12 @@ struct Operand {
   const Image* image;  // null: a plain matrix
 };
 
+// Rows of an operand that the next block is cut from: called into the cache while this one is multiplied.
+struct Ahead {
+  const float* data = nullptr;
+  int64_t stride = 0, rows = 0, length = 0;
+};
+
 // What differs between instruction sets. Blocks hold at most kBlockK of k.
 constexpr int kBlockK = 256;
 struct InstructionSet {
@@ -33,7 +39,7 @@ struct InstructionSet {
   void (*packB)(const Operand& b, int64_t column, int columns, int64_t k, int depth, float* to, float* temporary);
   // c += or = a b over one block; c is written up to a whole vector past `columns`.
   void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
-                   int64_t ld, bool add);
+                   int64_t ld, bool add, const Ahead& ahead);
   // Adds the rows of c, windows of one image in the order that packing cuts them, to the places they lie at. No
   // window is clipped; the image is written up to a whole vector past its end.
   void (*addWindows)(const Image& g, const float* c, int64_t ld, float* image);

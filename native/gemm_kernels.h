@@ -221,9 +221,11 @@ FB_INLINE Tile chooseTile(int rows, std::integer_sequence<int, row...>) {
 }
 
 static void multiply(int rows, int columns, int depth, bool kMajor, const float* a, const float* b, float* c,
-                     int64_t ld, bool add) {
+                     int64_t ld, bool add, const Ahead& ahead) {
   constexpr auto heights = std::make_integer_sequence<int, kPanelRows>{};
   const int panels = panelsOf(rows);
+  const int64_t tiles = int64_t(panels) * ((columns + kPanelColumns - 1) / kPanelColumns);
+  int64_t done = 0, row = 0;
   for (int column = 0; column < columns; column += kPanelColumns) {
     const bool narrow = columns - column <= kLanes;
     for (int p = 0; p < panels; p++) {
@@ -231,6 +233,8 @@ static void multiply(int rows, int columns, int depth, bool kMajor, const float*
       const Tile tile = kMajor ? (narrow ? chooseTile<1, true>(height, heights) : chooseTile<2, true>(height, heights))
                                : (narrow ? chooseTile<1, false>(height, heights) : chooseTile<2, false>(height, heights));
       const float* left = a + (kMajor ? int64_t(p) * depth * kPanelPitch : int64_t(start) * kRowPitch);
+      for (const int64_t until = ahead.rows * ++done / tiles; row < until; row++)
+        prefetch(ahead.data + row * ahead.stride, ahead.length);
       tile(depth, left, b + int64_t(column) * depth, c + start * ld + column, ld, add);
     }
   }
