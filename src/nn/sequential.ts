@@ -1,4 +1,5 @@
 import { elementCount, type Shape } from "../core/shape.js";
+import { atOneSite } from "../graph/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
 
@@ -82,7 +83,7 @@ export class Sequential extends Module implements Iterable<Module> {
   }
 
   protected override compute(x: Tensor): Tensor {
-    return this.children.reduce((value, layer) => layer.forward(value), x);
+    return atOneSite(() => this.children.reduce((value, layer) => layer.forward(value), x));
   }
 }
 

@@ -15,20 +15,53 @@ import { Tensor } from "../tensor/tensor.js";
 /** A tensor, or a number that stands for a tensor of no axes. */
 export type TensorLike = Tensor | number;
 
+/** An expression as a node holds it: over inputs 0, 1, ... only, of a type that can be stored. */
+interface Compact {
+  readonly operation: { readonly kind: "pointwise"; readonly expr: Expr };
+  /** Numbers of the inputs that the original reads. */
+  readonly read: readonly number[];
+  readonly dtype: "f32" | "i32" | "u32";
+}
+
+// Expressions are interned for good and recorded again each step: what follows from one is kept.
+const compacts = new Map<Expr, Compact>();
+const derivatives = new Map<string, readonly (Expr | null)[]>();
+
+function compactOf(expr: Expr): Compact {
+  let found = compacts.get(expr);
+  if (!found) {
+    const read = inputsOf([expr]);
+    const to = new Map(read.map((from, k) => [from, k]));
+    const compact = substitute(expr, (e) => (e.row === "input" ? input(to.get(e.value)!, e.type) : e));
+    const stored = compact.type === "bool" ? call("i32FromBool", compact) : compact;
+    const dtype = stored.type === "f32" ? "f32" : stored.type === "u32" ? "u32" : "i32";
+    found = { operation: { kind: "pointwise", expr: stored }, read, dtype };
+    compacts.set(expr, found);
+  }
+  return found;
+}
+
 /** Records an expression over nodes of one shape, keeping only the inputs that it reads. */
 export function recordPointwise(expr: Expr, inputs: readonly Node[], shape: Shape): Node {
   if (expr.row === "input" && inputs[expr.value]!.dtype !== "u8") return inputs[expr.value]!;
-  const read = inputsOf([expr]);
-  const to = new Map(read.map((from, k) => [from, k]));
-  const compact = substitute(expr, (e) => (e.row === "input" ? input(to.get(e.value)!, e.type) : e));
-  const stored = compact.type === "bool" ? call("i32FromBool", compact) : compact;
-  const dtype = stored.type === "f32" ? "f32" : stored.type === "u32" ? "u32" : "i32";
+  const { operation, read, dtype } = compactOf(expr);
   return record(
-    { kind: "pointwise", expr: stored },
+    operation,
     read.map((i) => inputs[i]!),
     shape,
     dtype,
   );
+}
+
+/** The gradient of `expr` by its inputs `wrt`, over its inputs, then the upstream gradient, then its result. */
+function derivativesOf(expr: Expr, count: number, wrt: readonly number[]): readonly (Expr | null)[] {
+  const key = `${expr.id} ${count} ${wrt.join()}`;
+  let found = derivatives.get(key);
+  if (!found) {
+    found = differentiate(expr, input(count, "f32"), wrt, input(count + 1, "f32"));
+    derivatives.set(key, found);
+  }
+  return found;
 }
 
 export function expandNode(node: Node, shape: Shape): Node {
@@ -73,7 +106,7 @@ export const pointwiseGradient: GradientRule = (node, upstream, wanted) => {
   if (node.operation.kind !== "pointwise") return [];
   const count = node.inputs.length;
   const wrt = wanted.flatMap((want, i) => (want ? [i] : []));
-  const exprs = differentiate(node.operation.expr, input(count, "f32"), wrt, input(count + 1, "f32"));
+  const exprs = derivativesOf(node.operation.expr, count, wrt);
   const inputs = [...node.inputs, upstream, node];
   const flows = new Array<Node | null>(count).fill(null);
   wrt.forEach((i, k) => {

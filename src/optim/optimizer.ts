@@ -1,4 +1,5 @@
 import { call, constant, type Expr } from "../core/expression.js";
+import { atOneSite } from "../graph/graph.js";
 import { pointwise, type TensorLike } from "../ops/pointwise.js";
 import { evaluateNodes } from "../tensor/evaluate.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -64,6 +65,13 @@ export class Optimizer {
    */
   step(options: { onlyIf?: Tensor } = {}): Promise<void> {
     this.steps++;
+    atOneSite(() => this.record(options.onlyIf));
+    this.zeroGrad();
+    return evaluateNodes([]);
+  }
+
+  /** Records the assignments of one step. */
+  private record(onlyIf: Tensor | undefined): void {
     const numbers = [this.learningRate, ...this.numbers(this.steps)];
     const { update } = this;
     this.parameters.forEach((parameter, k) => {
@@ -71,7 +79,6 @@ export class Optimizer {
       if (!gradient) return;
       const state = this.states[k]!;
       const current = { parameter, gradient, state, numbers };
-      const { onlyIf } = options;
       const nextState = state.map((old, which) =>
         updated(old, current, onlyIf, (inputs) => update.state(inputs)[which]!),
       );
@@ -85,8 +92,6 @@ export class Optimizer {
         old.assign(nextState[which]!);
       });
     });
-    this.zeroGrad();
-    return evaluateNodes([]);
   }
 
   /** Forgets gradients that no step has used. */
