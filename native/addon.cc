@@ -150,11 +150,16 @@ struct Device {
     if (program.scratchBytes > scratchBytes) {
       for (char*& one : scratch) {
         flybrick::release(one, scratchBytes);
+        one = nullptr;
+      }
+      // Only once every thread has its part: after a failure the next run tries again.
+      scratchBytes = 0;
+      for (char*& one : scratch) {
         one = static_cast<char*>(allocate(program.scratchBytes));
-        if (!one) {
-          job.error = "no memory for a thread's tiles: " + std::to_string(program.scratchBytes) + " bytes";
-          return false;
-        }
+        if (one) continue;
+        for (char*& other : scratch) flybrick::release(std::exchange(other, nullptr), program.scratchBytes);
+        job.error = "no memory for a thread's tiles: " + std::to_string(program.scratchBytes) + " bytes";
+        return false;
       }
       scratchBytes = program.scratchBytes;
     }

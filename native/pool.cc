@@ -34,7 +34,11 @@ struct Scratch {
     release(memory, floats * sizeof(float));
     floats = wanted + wanted / 8;
     memory = static_cast<float*>(allocate(floats * sizeof(float)));
-    if (!memory) std::abort();
+    if (!memory) {
+      // Kernels have no way to fail half way.
+      std::fprintf(stderr, "flybrick: no memory for %zu bytes of scratch; close other programs or take smaller batches\n", floats * sizeof(float));
+      std::abort();
+    }
     return memory;
   }
   ~Scratch() { release(memory, floats * sizeof(float)); }

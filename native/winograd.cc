@@ -159,16 +159,25 @@ struct FeatureMap {
     result.data = copied ? to : from;
     const int64_t channels = view.shape[1], runs = stride * channels;
     if (!copied) return result;
+    // Pixels whose phases all lie inside, next to each other, are one run.
+    const bool runsLie = view.strides[3] == channels && (channels == 1 || view.strides[1] == 1);
+    const int64_t firstWhole = ceilDiv(left, stride), endWhole = runsLie ? (view.shape[3] + left) / stride : 0;
     for (int64_t y = 0; y < height * stride; y++) {
       const int64_t sourceY = y - top;
+      const bool rowInside = sourceY >= 0 && sourceY < view.shape[2];
+      const float* sourceRow = from + sourceY * view.strides[2];
       float* row = to + y / stride * patches.strideY + y % stride * runs;
       for (int64_t x = 0; x < width; x++) {
         float* pixel = row + x * patches.strideX;
+        const int64_t sourceX = x * stride - left;
+        if (rowInside && x >= firstWhole && x < endWhole) {
+          for (int64_t i = 0; i < runs; i++) pixel[i] = sourceRow[sourceX * channels + i];
+          continue;
+        }
         for (int64_t i = 0; i < stride; i++) {
-          const int64_t sourceX = x * stride + i - left;
-          const bool inside = sourceY >= 0 && sourceY < view.shape[2] && sourceX >= 0 && sourceX < view.shape[3];
-          const float* source = from + sourceY * view.strides[2] + sourceX * view.strides[3];
-          for (int64_t c = 0; c < channels; c++) pixel[i * channels + c] = inside ? source[c * view.strides[1]] : 0.0f;
+          const bool inside = rowInside && sourceX + i >= 0 && sourceX + i < view.shape[3];
+          for (int64_t c = 0; c < channels; c++)
+            pixel[i * channels + c] = inside ? sourceRow[(sourceX + i) * view.strides[3] + c * view.strides[1]] : 0.0f;
         }
       }
     }
