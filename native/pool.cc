@@ -1,6 +1,8 @@
 // The threads that live as long as a device, and their scratch memory.
-#include <condition_variable>
 #include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 #include <vector>
