@@ -1,8 +1,6 @@
 // The packed matrix product and the convolutions on it: checked against plain loops, then timed.
 //   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution,narrow,winograd}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
-//   build/lab/gemm [check] [time] [filter]
-#include <immintrin.h>
-
+//   build/lab/gemm [check|quick] [time] [filter]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -208,19 +206,21 @@ static void checkConv(int64_t n, int64_t c, int64_t h, int64_t w, int64_t o, int
   }
 }
 
-static void check() {
-  for (int a = 0; a < 3; a++)
-    for (int b = 0; b < 3; b++) {
+// `quick` leaves out most orders of axes, for an emulator.
+static void check(bool quick = false) {
+  const int orders = quick ? 1 : 3;
+  for (int a = 0; a < orders; a++)
+    for (int b = 0; b < orders; b++) {
       checkMatmul(1, 1, 1, 1, a, b);
       checkMatmul(1, 31, 45, 67, a, b);
       checkMatmul(3, 14, 33, 5, a, b, 0, true);
       checkMatmul(2, 130, 17, 600, a, b, a + b);
       checkMatmul(1, 1, 300, 20, a, b), checkMatmul(1, 300, 1, 20, a, b);
-      checkMatmul(1, 600, 800, 70, a, b);
+      if (!quick) checkMatmul(1, 600, 800, 70, a, b);
       checkMatmul(2, 5, 4, 0, a, b), checkMatmul(0, 5, 4, 3, a, b), checkMatmul(1, 0, 4, 3, a, b), checkMatmul(1, 4, 0, 3, a, b);
     }
-  checkMatmul(1, 6, 150, 20000, 1, 0);
-  for (int order = 0; order < 3; order++) {
+  checkMatmul(1, 6, 150, quick ? 2000 : 20000, 1, 0);
+  for (int order = 0; order < orders; order++) {
     //                                    sy sx  t  b  l  r dy dx g
     checkConv(2, 1, 23, 19, 6, 11, 11,   {4, 4, 1, 1, 1, 1, 1, 1, 1}, order);
     checkConv(2, 3, 9, 11, 17, 3, 3,     {1, 1, 1, 1, 1, 1, 1, 1, 1}, order);
@@ -265,21 +265,35 @@ __attribute__((always_inline)) static inline float spin(int64_t n) {
   for (int64_t i = 0; i < n; i++) {
 #pragma GCC unroll 28
     for (auto& v : s) v += x * x;
+#if defined(__x86_64__)
     asm("" : "+v"(x));
+#else
+    asm("" : "+w"(x));
+#endif
   }
   for (int i = 1; i < vectors; i++) s[0] += s[i];
   return s[0][0];
 }
 typedef float Vector16 __attribute__((vector_size(64)));
 typedef float Vector8 __attribute__((vector_size(32)));
+typedef float Vector4 __attribute__((vector_size(16)));
+#if defined(__x86_64__)
 __attribute__((target("avx512f"))) static float spin512(int64_t n) { return spin<Vector16, 28>(n); }
 __attribute__((target("avx2,fma"))) static float spin256(int64_t n) { return spin<Vector8, 14>(n); }
+#endif
+static float spin128(int64_t n) { return spin<Vector4, 14>(n); }
 static double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 static double peak(Pool& pool) {
-  const int64_t n = 1000000, flop = isa() == Isa::avx512 ? 28 * 32 : 14 * 16;
+  const int64_t n = 1000000;
+  int64_t flop = 14 * 8;
+  float (*loop)(int64_t) = spin128;
+#if defined(__x86_64__)
+  if (isa() == Isa::avx512) loop = spin512, flop = 28 * 32;
+  if (isa() == Isa::avx2) loop = spin256, flop = 14 * 16;
+#endif
   volatile float sink[64];
   const double start = seconds();
-  pool.parallel(pool.threads(), [&](int64_t, int thread) { sink[thread] = isa() == Isa::avx512 ? spin512(n) : spin256(n); });
+  pool.parallel(pool.threads(), [&](int64_t, int thread) { sink[thread] = loop(n); });
   (void)sink;
   return double(pool.threads()) * n * flop / (seconds() - start) / 1e9;
 }
@@ -333,6 +347,7 @@ int main(int count, char** arguments) {
   for (int i = 1; i < count; i++) {
     const std::string word = arguments[i];
     if (word == "check") check();
+    else if (word == "quick") check(true);
     else if (word == "time") timing = true;
     else if (word == "one") threads = 1;
     else filter = word;
