@@ -8,7 +8,7 @@ import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
-import { type Layout, PyTorch, type Work } from "./pytorch.js";
+import { type Layout, PyTorch, type Turn, type Work } from "./pytorch.js";
 import type { Command as WorkerCommand } from "./worker.js";
 
 interface Task {
@@ -23,6 +23,7 @@ interface WorkerAnswer {
   flop: number;
   device: string;
   seconds: number[];
+  pageFaults: number;
   peakMemoryMB: number;
 }
 
@@ -62,8 +63,8 @@ class Worker {
     return new Worker(child, flop, device);
   }
 
-  async run(steps: number): Promise<number[]> {
-    return (await Worker.ask(this.child, { cmd: "run", steps })).seconds;
+  run(steps: number): Promise<Turn> {
+    return Worker.ask(this.child, { cmd: "run", steps });
   }
 
   async peakMemoryMB(): Promise<number> {
@@ -113,97 +114,154 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The rivals of one task: PyTorch in both layouts where layouts matter, so that its better one counts. */
-async function rivals(task: Task, tuned: boolean): Promise<PyTorch[]> {
+interface Side {
+  run(steps: number): Promise<Turn>;
+  peakMemoryMB(): Promise<number>;
+  close(): unknown;
+}
+
+interface Rival {
+  readonly side: Side;
+  readonly settings: "tuned" | "default";
+  readonly layout: Layout;
+}
+
+/** PyTorch as it is installed and tuned, in both layouts where layouts matter: the better one of each counts. */
+async function rivals(task: Task): Promise<Rival[]> {
   const layouts: Layout[] = task.work.what === "sgemm" ? ["contiguous"] : ["contiguous", "channels-last"];
-  const started: PyTorch[] = [];
-  for (const one of layouts) {
-    const pytorch = await PyTorch.find({ tuned });
-    if ("missing" in pytorch) throw new Error(pytorch.missing);
-    await pytorch.setup({ ...task.work, layout: one } as Work);
-    started.push(pytorch);
+  const started: Rival[] = [];
+  for (const settings of ["tuned", "default"] as const) {
+    for (const layout of layouts) {
+      const side = await PyTorch.find({ tuned: settings === "tuned" });
+      if ("missing" in side) throw new Error(side.missing);
+      await side.setup({ ...task.work, layout } as Work);
+      started.push({ side, settings, layout });
+    }
   }
   return started;
 }
 
-async function measure(
-  task: Task,
-  turns: number,
-  against: boolean,
-  tuned: boolean,
-  peak: () => number,
-): Promise<Record<string, unknown>> {
-  const ours = await Worker.start(task.work);
-  const theirs = against ? await rivals(task, tuned) : [];
-  const times: number[] = [];
-  const theirTimes: number[][] = theirs.map(() => []);
+/** What one side did in all turns. */
+class Tally {
+  readonly times: number[] = [];
+  readonly #faults: number[] = [];
+
+  constructor(private readonly side: Side) {}
+
+  async turn(steps: number): Promise<void> {
+    const { seconds, pageFaults } = await this.side.run(steps);
+    this.times.push(median(seconds));
+    this.#faults.push(pageFaults / steps);
+  }
+
+  async figures(): Promise<{ milliseconds: number; pageFaults: number; peakMemoryMB: number }> {
+    return {
+      milliseconds: median(this.times) * 1000,
+      pageFaults: median(this.#faults),
+      peakMemoryMB: await this.side.peakMemoryMB(),
+    };
+  }
+}
+
+interface Figures {
+  milliseconds: number;
+  /** A step's, once it is warm. */
+  pageFaults: number;
+  peakMemoryMB: number;
+}
+
+interface Result extends Figures {
+  name: string;
+  batchSize?: number;
+  imagesPerSecond?: number;
+  gflops: number;
+  peakGflops: number;
+  shareOfPeak: number;
+  turns: number;
+  pytorch: (Figures & { settings: string; layout: Layout; ratio: number })[];
+}
+
+async function measure(task: Task, turns: number, against: boolean, peak: () => number): Promise<Result> {
+  const worker = await Worker.start(task.work);
+  const ours = new Tally(worker);
+  const theirs = (against ? await rivals(task) : []).map((rival) => ({
+    ...rival,
+    record: new Tally(rival.side),
+  }));
   const peaks: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
     peaks.push(peak());
-    times.push(median(await ours.run(task.steps)));
-    for (const [i, rival] of theirs.entries()) theirTimes[i]!.push(median(await rival.run(task.steps)));
+    await ours.turn(task.steps);
+    for (const { record } of theirs) await record.turn(task.steps);
   }
-  const seconds = median(times);
-  const gflops = ours.flop / seconds / 1e9;
-  const result: Record<string, unknown> = { name: task.name };
-  if ("batchSize" in task.work) result.batchSize = task.work.batchSize;
-  if (task.name.endsWith("-step"))
-    result.imagesPerSecond = (task.work as { batchSize: number }).batchSize / seconds;
-  Object.assign(result, {
-    milliseconds: seconds * 1000,
+  const figures = await ours.figures();
+  const seconds = figures.milliseconds / 1000;
+  const gflops = worker.flop / seconds / 1e9;
+  const result: Result = {
+    name: task.name,
+    ...("batchSize" in task.work && { batchSize: task.work.batchSize }),
+    ...(task.name.endsWith("-step") && {
+      imagesPerSecond: (task.work as { batchSize: number }).batchSize / seconds,
+    }),
+    ...figures,
     gflops,
     peakGflops: median(peaks),
     shareOfPeak: gflops / median(peaks),
     turns,
-    peakMemoryMB: await ours.peakMemoryMB(),
-  });
-  if (theirs.length > 0) {
-    const medians = theirTimes.map(median);
-    const best = medians.indexOf(Math.min(...medians));
-    // Turn by turn, so that a machine that slows down slows both.
-    result.ratioToPyTorch = median(times.map((own, turn) => theirTimes[best]![turn]! / own));
-    result.pytorchMilliseconds = medians[best]! * 1000;
-    result.pytorchLayout = theirs.length > 1 ? ["contiguous", "channels-last"][best] : "contiguous";
-    result.pytorchPeakMemoryMB = await theirs[best]!.peakMemoryMB();
+    pytorch: [],
+  };
+  for (const settings of ["tuned", "default"]) {
+    const [best] = theirs
+      .filter((one) => one.settings === settings)
+      .sort((a, b) => median(a.record.times) - median(b.record.times));
+    if (!best) continue;
+    result.pytorch.push({
+      settings,
+      layout: best.layout,
+      ...(await best.record.figures()),
+      // Turn by turn, so that a machine that slows down slows both.
+      ratio: median(ours.times.map((own, turn) => best.record.times[turn]! / own)),
+    });
   }
-  ours.close();
-  for (const rival of theirs) await rival.close();
+  worker.close();
+  for (const { side } of theirs) await side.close();
   return result;
 }
 
-function row(result: Record<string, unknown>): string {
-  const number = (key: string, digits: number): string =>
-    typeof result[key] === "number" ? (result[key] as number).toFixed(digits) : "";
-  const cells = [
-    String(result.name).padEnd(22),
-    number("milliseconds", 1).padStart(9),
-    number("imagesPerSecond", 1).padStart(9),
-    number("gflops", 0).padStart(7),
-    (typeof result.shareOfPeak === "number" ? `${(result.shareOfPeak * 100).toFixed(0)} %` : "").padStart(6),
-    number("peakMemoryMB", 0).padStart(7),
+/** A line for us, and one for PyTorch in each of its settings. */
+function table(result: Result): string {
+  const line = (name: string, figures: Figures, rest: readonly string[]): string =>
+    [
+      name.padEnd(24),
+      figures.milliseconds.toFixed(1).padStart(9),
+      figures.peakMemoryMB.toFixed(0).padStart(7),
+      figures.pageFaults.toFixed(0).padStart(7),
+      ...rest,
+    ].join("  ");
+  const images = result.imagesPerSecond?.toFixed(1) ?? "";
+  const lines = [
+    line(result.name, result, [
+      images.padStart(9),
+      result.gflops.toFixed(0).padStart(7),
+      `${(result.shareOfPeak * 100).toFixed(0)} %`.padStart(6),
+    ]),
   ];
-  if (result.ratioToPyTorch !== undefined) {
-    cells.push(
-      number("pytorchMilliseconds", 1).padStart(9),
-      `${number("ratioToPyTorch", 2)}x`.padStart(7),
-      number("pytorchPeakMemoryMB", 0).padStart(7),
-      String(result.pytorchLayout),
-    );
-  }
-  return cells.join("  ");
+  for (const { settings, layout, ratio, ...figures } of result.pytorch)
+    lines.push(line(`  PyTorch, ${settings}`, figures, [`${ratio.toFixed(2)} times ours, ${layout}`]));
+  return lines.join("\n");
 }
 
 const program = new Command("bench")
   .description("times training steps, matrix products and convolutions on the CPU device")
   .addOption(new Option("--against <peer>", "race a peer, interleaved").choices(["pytorch"]))
-  .option("--default-settings", "PyTorch as installed instead of tuned")
+  .option("--layers", "only AlexNet's convolutions, by layer and pass; GFLOP/s are those of the direct sum")
   .option("--only <text>", "tasks whose name contains it")
   .option("--turns <n>", "turns of each side", Number, 5)
   .option("--json", "one JSON object a line and nothing else")
   .parse();
 const flags = program.opts<{
   against?: string;
-  defaultSettings?: true;
+  layers?: true;
   only?: string;
   turns: number;
   json?: true;
@@ -217,19 +275,14 @@ try {
   print(
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}, medians of ${flags.turns} turns`,
   );
-  print(
-    `${"".padEnd(22)}  ${"ms".padStart(9)}  ${"images/s".padStart(9)}  GFLOP/s    peak       MB${flags.against ? "  PyTorch ms    ratio       MB  layout" : ""}`,
+  print(`${"".padEnd(24)}         ms       MB   faults   images/s  GFLOP/s  of peak`);
+  const chosen = tasks.filter(
+    ({ name, work }) => name.includes(flags.only ?? "") && (!flags.layers || work.what === "conv"),
   );
-  for (const task of tasks.filter(({ name }) => name.includes(flags.only ?? ""))) {
-    const result = await measure(
-      task,
-      flags.turns,
-      flags.against === "pytorch",
-      !flags.defaultSettings,
-      peak,
-    );
+  for (const task of chosen) {
+    const result = await measure(task, flags.turns, flags.against === "pytorch", peak);
+    print(table(result));
     if (flags.json) console.log(JSON.stringify(result));
-    else print(row(result));
   }
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);

@@ -4,7 +4,7 @@
     {"cmd": "setup", "what": "sgemm", "m": 1024, "n": 1024, "k": 1024}
     {"cmd": "setup", "what": "conv", "layer": 1..5, "pass": "forward" | "inputGradient" | "weightGradient", ...}
         -> {"flop": of one step}
-    {"cmd": "run", "steps": 3} -> {"seconds": [of each step]}
+    {"cmd": "run", "steps": 3} -> {"seconds": [of each step], "pageFaults": minor ones of all steps}
     {"cmd": "memory"} -> {"peakMemoryMB": the process's highest resident size so far}
 
 Setup warms up, so that `run` only times. Between commands the process sleeps on its input, so our side
@@ -12,6 +12,7 @@ can run undisturbed. bench/pytorch.ts starts it: the environment decides "tuned"
 """
 
 import json
+import resource
 import sys
 import time
 
@@ -98,6 +99,10 @@ def peak_memory_mb():
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
+def minor_page_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
 def timed(step):
     start = time.perf_counter()
     step()
@@ -120,7 +125,9 @@ def main(threads):
                     step()
                 answer = {"flop": flop}
             elif command["cmd"] == "run":
-                answer = {"seconds": [timed(step) for _ in range(command["steps"])]}
+                faults = minor_page_faults()
+                seconds = [timed(step) for _ in range(command["steps"])]
+                answer = {"seconds": seconds, "pageFaults": minor_page_faults() - faults}
             elif command["cmd"] == "memory":
                 answer = {"peakMemoryMB": peak_memory_mb()}
             else:

@@ -22,6 +22,14 @@ export type Work =
       layout: Layout;
     };
 
+/** What a side tells of some steps in a row. */
+export interface Turn {
+  /** Of each step. */
+  readonly seconds: readonly number[];
+  /** Minor ones, of all steps together. */
+  readonly pageFaults: number;
+}
+
 export interface PyTorchOptions {
   /** The fastest settings we know, or (false) PyTorch as installed: plain environment, its own thread count. */
   tuned?: boolean;
@@ -118,9 +126,9 @@ export class PyTorch {
     return (await this.#ask({ cmd: "setup", ...work, warmUp })).flop ?? undefined;
   }
 
-  /** Seconds of each step. */
-  async run(steps: number): Promise<number[]> {
-    return (await this.#ask({ cmd: "run", steps })).seconds!;
+  async run(steps: number): Promise<Turn> {
+    const { seconds, pageFaults } = await this.#ask({ cmd: "run", steps });
+    return { seconds: seconds!, pageFaults: pageFaults! };
   }
 
   async peakMemoryMB(): Promise<number> {
@@ -163,5 +171,6 @@ interface Answer {
   threads?: number;
   flop?: number | null;
   seconds?: number[];
+  pageFaults?: number;
   peakMemoryMB?: number;
 }

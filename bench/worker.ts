@@ -26,6 +26,7 @@ async function answer(command: Command): Promise<object> {
   }
   // As train() does it: the next step is recorded while one runs.
   const seconds: number[] = [];
+  const faults = process.resourceUsage().minorPageFault;
   let start = performance.now();
   let running = prepared!.step();
   for (let i = 1; i <= command.steps; i++) {
@@ -35,7 +36,7 @@ async function answer(command: Command): Promise<object> {
     seconds.push((performance.now() - start) / 1000);
     start = performance.now();
   }
-  return { seconds };
+  return { seconds, pageFaults: process.resourceUsage().minorPageFault - faults };
 }
 
 process.on("message", (command: Command) => {
