@@ -281,8 +281,7 @@ try {
   );
   for (const task of chosen) {
     const result = await measure(task, flags.turns, flags.against === "pytorch", peak);
-    print(table(result));
-    if (flags.json) console.log(JSON.stringify(result));
+    console.log(flags.json ? JSON.stringify(result) : table(result));
   }
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);

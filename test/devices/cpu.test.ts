@@ -104,6 +104,16 @@ async function check(
   }
 }
 
+function relativeL2(actual: HostArray, expected: HostArray): number {
+  let wrong = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    wrong += (actual[i]! - expected[i]!) ** 2;
+    size += expected[i]! ** 2;
+  }
+  return Math.sqrt(wrong / size);
+}
+
 function bytesOf(a: HostArray): Buffer {
   return Buffer.from(a.buffer, a.byteOffset, a.byteLength);
 }
@@ -573,6 +583,56 @@ describe("products", () => {
         bits.add(bytesOf(one[3]!).toString("base64"));
       }
       expect(bits.size, isa).toBe(3);
+    }
+  });
+
+  it("convolutions of a batch of 128, by every algorithm and instruction set", {
+    timeout: 120_000,
+  }, async () => {
+    // In turn: AlexNet's kinds with fewer channels (both of Winograd's tiles, a strided layer in phases), LeNet's (narrow).
+    for (const [c, o, size, kernel, stride, padding, ...ways] of [
+      [9, 17, 8, 3, 1, 1, "direct", "winograd", "winograd-precise"],
+      [3, 7, 8, 5, 1, 2, "direct", "winograd"],
+      [1, 20, 21, 11, 4, 1, "direct", "winograd"],
+      [1, 6, 14, 5, 1, 2, "auto"],
+      [6, 16, 9, 5, 1, 0, "auto"],
+    ] as const) {
+      const outSize = Math.floor((size + 2 * padding - kernel) / stride) + 1;
+      const [xs, ws, ys] = [
+        [128, c, size, size],
+        [o, c, kernel, kernel],
+        [128, o, outSize, outSize],
+      ] as const;
+      const geometry = {
+        stride: [stride, stride],
+        padding: [padding, padding, padding, padding],
+        dilation: [1, 1],
+        groups: 1,
+      } as const;
+      const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
+      const out = (value: number, shape: Shape, strides?: number[]) => [
+        { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
+      ];
+      const [map, weight, upstream] = [
+        at(0, "f32", xs, nhwc(xs)),
+        at(1, "f32", ws),
+        at(2, "f32", ys, nhwc(ys)),
+      ];
+      const plan = planOf(tensors, [
+        step({ kind: "conv2d", ...geometry }, ys, [map, weight], out(3, ys, nhwc(ys))),
+        step({ kind: "conv2dInputGrad", ...geometry }, xs, [upstream, weight], out(4, xs, nhwc(xs))),
+        step({ kind: "conv2dWeightGrad", ...geometry }, ws, [map, upstream], out(5, ws)),
+      ]);
+      const expected = await runOn(reference, plan, tensors);
+      for (const isa of sets)
+        for (const convolution of ways) {
+          const found = await runOn(await openCpu({ isa, convolution, threads: 2 }), plan, tensors);
+          for (const value of [3, 4, 5])
+            expect(
+              relativeL2(found[value]!, expected[value]!),
+              `${isa} ${convolution} ${kernel}x${kernel} value ${value}`,
+            ).toBeLessThan(1e-5);
+        }
     }
   });
 
