@@ -165,6 +165,7 @@ describe("evaluation", () => {
     );
     expect(() => reshape(rand([4]), [-2, -2])).toThrow(/cannot become \[-2, -2\]/);
     expect(() => slice(rand([4]), [0.5], [3])).toThrow(/must be whole numbers/);
+    // @ts-expect-error the compiler says so too: test/types
     expect(() => nn.sequential([1, 28, 28], nn.flatten(), nn.linear(100, 10))).toThrow(
       "layer 1: Linear expects 100 input features but receives 784",
     );

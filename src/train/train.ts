@@ -114,7 +114,7 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   const fullRate = optimizer.learningRate;
   const schedule = options.schedule?.(steps * epochs);
   const metrics = new RunningMetrics();
-  const health = new Health(parameters);
+  const health = new Health([...net.namedState().values()]);
   const results: EpochResult[] = [];
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
@@ -188,8 +188,8 @@ class Health {
   private readonly badStep: Tensor = variable(full([], 0));
   private readonly good: readonly Tensor[];
 
-  constructor(private readonly parameters: readonly Tensor[]) {
-    this.good = parameters.map((parameter) => variable(parameter.detach()));
+  constructor(private readonly state: readonly Tensor[]) {
+    this.good = state.map((one) => variable(one.detach()));
   }
 
   /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
@@ -204,7 +204,7 @@ class Health {
     this.badStep.assign(bad);
     const healthy = less(bad, 0.5);
     this.good.forEach((kept, k) => {
-      kept.assign(where(healthy, this.parameters[k]!.detach(), kept));
+      kept.assign(where(healthy, this.state[k]!.detach(), kept));
     });
     return healthy;
   }
@@ -213,10 +213,10 @@ class Health {
   async throwIfDiverged(): Promise<void> {
     const step = await this.badStep.item();
     if (step === 0) return;
-    this.parameters.forEach((parameter, k) => {
-      parameter.assign(this.good[k]!.detach());
+    this.state.forEach((one, k) => {
+      one.assign(this.good[k]!.detach());
     });
-    await compute(...this.parameters);
+    await compute(...this.state);
     throw new DivergedError(step);
   }
 }

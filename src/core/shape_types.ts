@@ -1,0 +1,48 @@
+import type { Multiply } from "./arithmetic.js";
+import type { Shape } from "./shape.js";
+
+/**
+ * Shapes as types. A size that the compiler does not know is `number`; a shape whose rank it does not know is
+ * `any`, so that it goes wherever a known one is asked for. What does not fit becomes a sentence, a string literal
+ * type, in the words of the RangeError that the same mistake throws.
+ */
+
+// biome-ignore lint/suspicious/noExplicitAny: what is not known must be assignable to what is, and back
+export type Unknown = any;
+
+/** Whether not even the number of axes is known. */
+export type IsUnknown<S> = S extends Shape ? (number extends S["length"] ? true : false) : true;
+
+/** A shape to read: `Shape` where it is not known. */
+export type Known<S extends Shape> = 0 extends 1 & S ? Shape : S;
+
+/** `T`, or the sentence that says why it does not fit. */
+export type Checked<Result, T> = 0 extends 1 & Result ? T : Result extends string ? Result : T;
+
+/** The result if it is a shape, unknown if it is a sentence. */
+export type ShapeOf<Result> = Result extends Shape ? Result : Unknown;
+
+/** `[1, number, 28]`. */
+export type Show<S> = IsUnknown<S> extends true ? "[...]" : `[${Join<S>}]`;
+
+type Join<S> = S extends readonly [infer First extends number, ...infer Rest extends Shape]
+  ? Rest extends readonly []
+    ? ShowSize<First>
+    : `${ShowSize<First>}, ${Join<Rest>}`
+  : "";
+
+/** A size in a sentence. */
+export type ShowSize<N extends number> = number extends N ? "number" : `${N}`;
+
+/** Product of the sizes. */
+export type ElementCount<S, Count extends number = 1> = S extends readonly [
+  infer First extends number,
+  ...infer Rest extends Shape,
+]
+  ? ElementCount<Rest, Multiply<Count, First>>
+  : S extends readonly []
+    ? Count
+    : number;
+
+/** Whether two sizes can be the same number. */
+export type MayEqual<A, B> = [A] extends [B] ? true : [B] extends [A] ? true : false;
