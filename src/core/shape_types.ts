@@ -1,4 +1,4 @@
-import type { Multiply } from "./arithmetic.js";
+import type { Multiply, Subtract } from "./arithmetic.js";
 import type { Shape } from "./shape.js";
 
 /**
@@ -17,7 +17,7 @@ export type IsUnknown<S> = S extends Shape ? (number extends S["length"] ? true 
 export type Known<S extends Shape> = 0 extends 1 & S ? Shape : S;
 
 /** `T`, or the sentence that says why it does not fit. */
-export type Checked<Result, T> = 0 extends 1 & Result ? T : Result extends string ? Result : T;
+export type Checked<Result, T> = 0 extends 1 & Result ? T : Result extends string ? NoInfer<Result> : T;
 
 /** The result if it is a shape, unknown if it is a sentence. */
 export type ShapeOf<Result> = Result extends Shape ? Result : Unknown;
@@ -46,3 +46,55 @@ export type ElementCount<S, Count extends number = 1> = S extends readonly [
 
 /** Whether two sizes can be the same number. */
 export type MayEqual<A, B> = [A] extends [B] ? true : [B] extends [A] ? true : false;
+
+/** The shape that both operands broadcast to, or a sentence: the type of `broadcastShapes`. */
+export type Broadcast<A, B, What extends string> = true extends IsUnknown<A> | IsUnknown<B>
+  ? Unknown
+  : FromLast<A, B> extends infer Result extends Shape
+    ? Result
+    : `${What}: shapes ${Show<A>} and ${Show<B>} do not broadcast; sizes must be equal or 1, counted from the last axis`;
+
+type FromLast<A, B, Out extends Shape = []> = A extends readonly [
+  ...infer RestA extends Shape,
+  infer X extends number,
+]
+  ? B extends readonly [...infer RestB extends Shape, infer Y extends number]
+    ? [Wider<X, Y>] extends [never]
+      ? null
+      : FromLast<RestA, RestB, [Wider<X, Y>, ...Out]>
+    : [...RestA, X, ...Out]
+  : B extends Shape
+    ? [...B, ...Out]
+    : never;
+
+type Wider<X extends number, Y extends number> = X extends 1
+  ? Y
+  : Y extends 1
+    ? X
+    : number extends X
+      ? Y
+      : number extends Y
+        ? X
+        : X extends Y
+          ? X
+          : never;
+
+/** `"0"`, `"1"`, ...: the key of an axis, which counts from the end if negative; or a sentence, as in `normalizeAxis`. */
+export type AxisKey<Axis extends number, S, What extends string> = S extends Shape
+  ? `${Axis}` extends keyof S
+    ? `${Axis}`
+    : `${Axis}` extends `-${infer Back extends number}`
+      ? `${Subtract<S["length"], Back>}` extends infer Key extends keyof S & string
+        ? Key
+        : NoAxis<Axis, S, What>
+      : NoAxis<Axis, S, What>
+  : never;
+
+type NoAxis<
+  Axis extends number,
+  S extends Shape,
+  What extends string,
+> = `${What}: axis ${Axis} is not an axis of a tensor with ${S["length"]} dimensions`;
+
+/** Whether a literal axis is known; a union or `number` is not. */
+export type IsKnownAxis<Axis extends number> = number extends Axis ? false : true;

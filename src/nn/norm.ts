@@ -81,7 +81,7 @@ export class BatchNorm2d<Channels extends number = number> extends Module {
     const variance = mean(square(centred), over);
     const follow = (running: Tensor, batch: Tensor): void =>
       running.assign(
-        add(mul(running, 1 - this.momentum), mul(reshape(batch.detach(), [this.channels]), this.momentum)),
+        add(mul(running, 1 - this.momentum), mul(reshape(batch.detach(), running.shape), this.momentum)),
       );
     follow(this.runningMean, average);
     follow(this.runningVar, mul(variance, count / (count - 1)));

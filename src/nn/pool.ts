@@ -4,17 +4,11 @@ import {
   avgPool2d as average,
   maxPool2d as maximum,
   type Pool2dOptions,
+  type PooledImage,
   windowGeometry,
   windowShape,
 } from "../ops/pool.js";
-import type {
-  FirstProblem,
-  PaddingOf,
-  PairOf,
-  SizeProblem,
-  Unless,
-  WindowShape,
-} from "../ops/window_types.js";
+import type { FirstProblem, SizeProblem, Unless } from "../ops/window_types.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module, requireRank } from "./module.js";
 import type { ShapeRule } from "./shape_rule.js";
@@ -33,15 +27,7 @@ type PoolOutput<Input, Name extends PoolName, Options> =
           infer Height extends number,
           infer Width extends number,
         ]
-      ? WindowShape<
-          Channels,
-          [Height, Width],
-          PairOf<Options, "kernelSize">,
-          "stride" extends keyof Options ? PairOf<Options, "stride"> : PairOf<Options, "kernelSize">,
-          PaddingOf<Options>,
-          [1, 1],
-          Name
-        >
+      ? PooledImage<Channels, [Height, Width], Options, Name>
       : `${Name} expects [channels, height, width] but receives ${Show<Input>}`;
 
 /** What is wrong with a window's options, in the constructor's words. */

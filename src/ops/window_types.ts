@@ -75,7 +75,7 @@ type Reach<Kernel extends number, Dilation extends number> = Dilation extends 1
   : Add<Multiply<Dilation, Subtract<Kernel, 1>>, 1>;
 
 /** `T`, or the sentence that says what is wrong with it; `never` says nothing is. */
-export type Unless<Problem, T> = [Problem] extends [never] ? T : Problem;
+export type Unless<Problem, T> = [Problem] extends [never] ? T : NoInfer<Problem>;
 
 /** The first of these sentences that is one. */
 export type FirstProblem<Problems> = Problems extends [infer First, ...infer Rest]
