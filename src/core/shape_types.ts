@@ -16,6 +16,25 @@ export type IsUnknown<S> = S extends Shape ? (number extends S["length"] ? true 
 /** A shape to read: `Shape` where it is not known. */
 export type Known<S extends Shape> = 0 extends 1 & S ? Shape : S;
 
+/** A shape as it is kept: unknown, or sizes that hover text shows without `readonly`. */
+export type Exact<S extends Shape> = IsUnknown<S> extends true ? Unknown : [...S];
+
+/** Examples of a shape behind a batch axis. */
+export type Batched<S extends Shape> = IsUnknown<S> extends true ? Unknown : [number, ...S];
+
+/** Whether two shapes can be the same. */
+export type MayBeSame<A, B> = true extends IsUnknown<A> | IsUnknown<B>
+  ? true
+  : A extends readonly [infer X, ...infer RestA]
+    ? B extends readonly [infer Y, ...infer RestB]
+      ? MayEqual<X, Y> extends true
+        ? MayBeSame<RestA, RestB>
+        : false
+      : false
+    : B extends readonly []
+      ? true
+      : false;
+
 /** `T`, or the sentence that says why it does not fit. */
 export type Checked<Result, T> = 0 extends 1 & Result ? T : Result extends string ? NoInfer<Result> : T;
 

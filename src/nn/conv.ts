@@ -1,6 +1,6 @@
 import type { Divide } from "../core/arithmetic.js";
 import { elementCount, type Shape } from "../core/shape.js";
-import type { MayEqual } from "../core/shape_types.js";
+import type { MayBeSame } from "../core/shape_types.js";
 import {
   type Conv2dOptions,
   conv2dShape,
@@ -52,7 +52,7 @@ type Conv2dProblem<In extends number, Out extends number, Options> = FirstProble
     SizeProblem<Options, "padding", 0, "Conv2d">,
     SizeProblem<Options, "dilation", 1, "Conv2d">,
     Options extends { readonly groups: infer Groups extends number }
-      ? MayEqual<[Divide<In, Groups>[1], Divide<Out, Groups>[1]], [0, 0]> extends true
+      ? MayBeSame<[Divide<In, Groups>[1], Divide<Out, Groups>[1]], [0, 0]> extends true
         ? never
         : `Conv2d: ${In} input and ${Out} output channels must both divide by groups ${Groups}`
       : never,

@@ -1,5 +1,5 @@
 import { type Shape, sameShape, showShape } from "../core/shape.js";
-import type { IsUnknown, MayEqual, Show } from "../core/shape_types.js";
+import type { IsUnknown, MayBeSame, Show } from "../core/shape_types.js";
 import { add } from "../ops/pointwise.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module, within } from "./module.js";
@@ -19,7 +19,7 @@ type Joined<Body, Shortcut> = Body extends string
       ? Shortcut
       : IsUnknown<Shortcut> extends true
         ? Body
-        : MayEqual<Body, Readonly<Shortcut>> extends true
+        : MayBeSame<Body, Shortcut> extends true
           ? Body
           : `Residual: the body gives ${Show<Body>} and the shortcut ${Show<Shortcut>}; they must be equal`;
 

@@ -1,15 +1,13 @@
 import { elementCount, type Shape, sameShape, showShape } from "../core/shape.js";
-import type { IsUnknown, Known, MayEqual, Show, Unknown } from "../core/shape_types.js";
+import type { Batched, Known, MayBeSame, Show, Unknown } from "../core/shape_types.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module, within } from "./module.js";
 import type { ShapeRule, Walk } from "./shape_rule.js";
 
 interface SequentialShape<Input extends Shape, Output extends Shape> extends ShapeRule {
-  readonly output: IsUnknown<this["input"]> extends true
+  readonly output: MayBeSame<this["input"], Input> extends true
     ? Output
-    : MayEqual<this["input"], Readonly<Input>> extends true
-      ? Output
-      : `Sequential expects ${Show<Input>} but receives ${Show<this["input"]>}`;
+    : `Sequential expects ${Show<Input>} but receives ${Show<this["input"]>}`;
 }
 
 /** A row of the shape table. */
@@ -61,10 +59,7 @@ export class Sequential<Input extends Shape = Unknown, Output extends Shape = Un
 
   /** Shape of an example's output. Throws a RangeError on another input than the network was made for. */
   override outputShape(input: Shape = this.inputShape): Readonly<Known<Output>> {
-    if (!sameShape(input, this.inputShape))
-      throw new RangeError(
-        `Sequential expects ${showShape(this.inputShape)} but receives ${showShape(input)}`,
-      );
+    this.requireInput(input);
     return (this.shapes.at(-1) ?? input) as Known<Output>;
   }
 
@@ -93,7 +88,20 @@ export class Sequential<Input extends Shape = Unknown, Output extends Shape = Un
     return rows as unknown as Rows<Batch, Output>;
   }
 
+  private requireInput(input: Shape): void {
+    if (!sameShape(input, this.inputShape))
+      throw new RangeError(
+        `Sequential expects ${showShape(this.inputShape)} but receives ${showShape(input)}`,
+      );
+  }
+
+  /** x [batch, ...inputShape] to [batch, ...outputShape()]. Throws a RangeError on examples of another shape. */
+  override forward(x: Tensor<Batched<Input>>): Tensor<Batched<Output>, "f32"> {
+    return super.forward(x);
+  }
+
   protected override compute(x: Tensor): Tensor {
+    this.requireInput(x.shape.slice(1));
     return this.children.reduce((value, layer) => layer.forward(value), x);
   }
 }

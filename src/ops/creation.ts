@@ -1,5 +1,6 @@
 import { call, input } from "../core/expression.js";
 import type { Shape } from "../core/shape.js";
+import type { Exact } from "../core/shape_types.js";
 import { record, recordView, scalarNode } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { recordPointwise } from "./pointwise.js";
@@ -9,7 +10,7 @@ export function full<const S extends Shape, D extends "f32" | "i32" = "f32">(
   shape: S,
   value: number,
   dtype: D = "f32" as D,
-): Tensor<S, D> {
+): Tensor<Exact<S>, D> {
   return new Tensor(recordView(scalarNode(value, dtype), { kind: "expand", shape }));
 }
 
@@ -17,7 +18,7 @@ export function full<const S extends Shape, D extends "f32" | "i32" = "f32">(
 export function zeros<const S extends Shape, D extends "f32" | "i32" = "f32">(
   shape: S,
   dtype: D = "f32" as D,
-): Tensor<S, D> {
+): Tensor<Exact<S>, D> {
   return full(shape, 0, dtype);
 }
 
@@ -25,7 +26,7 @@ export function zeros<const S extends Shape, D extends "f32" | "i32" = "f32">(
 export function ones<const S extends Shape, D extends "f32" | "i32" = "f32">(
   shape: S,
   dtype: D = "f32" as D,
-): Tensor<S, D> {
+): Tensor<Exact<S>, D> {
   return full(shape, 1, dtype);
 }
 

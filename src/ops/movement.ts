@@ -6,6 +6,7 @@ import type {
   Checked,
   ElementCount,
   IsUnknown,
+  MayBeSame,
   MayEqual,
   ShapeOf,
   Show,
@@ -328,7 +329,7 @@ export type Joined<Shapes, Axis extends number> = Shapes extends readonly [infer
 type JoinedAlong<Out, Shapes, Key, First> = Shapes extends readonly [infer Next, ...infer Rest]
   ? IsUnknown<Next> extends true
     ? Unknown
-    : MayEqual<Blank<First, Key>, Blank<Next, Key>> extends true
+    : MayBeSame<Blank<First, Key>, Blank<Next, Key>> extends true
       ? JoinedAlong<
           {
             -readonly [I in keyof Out]: I extends Key

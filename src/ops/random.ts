@@ -1,5 +1,6 @@
 import { call, constant, type Expr, input } from "../core/expression.js";
 import type { Shape } from "../core/shape.js";
+import type { Exact } from "../core/shape_types.js";
 import { type Node, record, scalarNode } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { expandNode, pointwise, recordPointwise } from "./pointwise.js";
@@ -56,13 +57,13 @@ function unit(first: number): Expr {
 export function rand<const S extends Shape>(
   shape: S,
   options: { draw?: number; seed?: number } = {},
-): Tensor<S, "f32"> {
+): Tensor<Exact<S>, "f32"> {
   const draw = options.draw ?? state.draw++;
   return new Tensor(recordPointwise(unit(0), drawInputs(shape, draw, options.seed ?? state.seed), shape));
 }
 
 /** Normal numbers of mean 0 and deviation 1 (Box-Muller). */
-export function randn<const S extends Shape>(shape: S): Tensor<S, "f32"> {
+export function randn<const S extends Shape>(shape: S): Tensor<Exact<S>, "f32"> {
   const inputs = [
     ...drawInputs(shape, state.draw++, state.seed),
     ...drawInputs(shape, state.draw++, state.seed),

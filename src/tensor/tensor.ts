@@ -7,7 +7,7 @@ import {
   hostArray,
 } from "../core/dtype.js";
 import { elementCount, type Shape, sameShape, showShape } from "../core/shape.js";
-import type { Known, Unknown } from "../core/shape_types.js";
+import type { Exact, Known, Unknown } from "../core/shape_types.js";
 import { type Node, record } from "../graph/graph.js";
 import { Storage } from "../graph/storage.js";
 import { assignNode, currentDevice, evaluateNodes } from "./evaluate.js";
@@ -93,7 +93,7 @@ export class Tensor<S extends Shape = Unknown, D extends DType = Unknown> {
 export function tensor<Values extends HostArray | readonly number[], const S extends Shape = [number]>(
   values: Values,
   shape?: S,
-): Tensor<S, DTypeOf<Values>>;
+): Tensor<Exact<S>, DTypeOf<Values>>;
 export function tensor(values: HostArray | readonly number[], shape: Shape = [values.length]): Tensor {
   const array = Array.isArray(values) ? Float32Array.from(values) : (values as HostArray);
   if (elementCount(shape) !== array.length) {

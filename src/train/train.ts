@@ -12,6 +12,7 @@ import { crossEntropy } from "../ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+import { type Agreeing, requireAgreement } from "./agreement.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
 
 export interface Progress {
@@ -91,8 +92,16 @@ export class DivergedError extends UserError {
 
 /**
  * The book's `train_ch6`: Xavier-uniform weights, softmax cross-entropy, shuffled batches, after each epoch the
- * test set. Throws a UserError where the batch is larger than the set, a DivergedError on a loss that is no number.
+ * test set. Throws a UserError where the batch is larger than the set, a RangeError where the network and a set do not
+ * agree in an example's shape or the number of classes, a DivergedError on a loss that is no number.
  */
+export async function train<Net extends Module, TrainSet extends Dataset, TestSet extends Dataset>(
+  net: Net,
+  options: TrainOptions & {
+    readonly trainSet: Agreeing<Net, TrainSet, "trainSet">;
+    readonly testSet: Agreeing<Net, TestSet, "testSet">;
+  },
+): Promise<TrainResult>;
 export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
   const {
     trainSet,
@@ -105,6 +114,8 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   } = options;
   if (!Number.isInteger(epochs) || epochs < 1)
     throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
+  requireAgreement(net, trainSet, "trainSet");
+  requireAgreement(net, testSet, "testSet");
   const steps = batchCount(trainSet.count, batchSize);
   if (options.device) useDevice(options.device);
   manualSeed(seed);
