@@ -39,7 +39,7 @@ export type MayBeSame<A, B> = true extends IsUnknown<A> | IsUnknown<B>
 export type Checked<Result, T> = 0 extends 1 & Result ? T : Result extends string ? NoInfer<Result> : T;
 
 /** The result if it is a shape, unknown if it is a sentence. */
-export type ShapeOf<Result> = Result extends Shape ? Result : Unknown;
+export type ShapeOf<Result> = NoInfer<Result> extends infer R extends Shape ? R : Unknown;
 
 /** `[1, number, 28]`. */
 export type Show<S> = IsUnknown<S> extends true ? "[...]" : `[${Join<S>}]`;
@@ -103,9 +103,9 @@ export type AxisKey<Axis extends number, S, What extends string> = S extends Sha
   ? `${Axis}` extends keyof S
     ? `${Axis}`
     : `${Axis}` extends `-${infer Back extends number}`
-      ? `${Subtract<S["length"], Back>}` extends infer Key extends keyof S & string
-        ? Key
-        : NoAxis<Axis, S, What>
+      ? [Subtract<S["length"], Back>] extends [never]
+        ? NoAxis<Axis, S, What>
+        : `${Subtract<S["length"], Back>}`
       : NoAxis<Axis, S, What>
   : never;
 
@@ -114,6 +114,3 @@ type NoAxis<
   S extends Shape,
   What extends string,
 > = `${What}: axis ${Axis} is not an axis of a tensor with ${S["length"]} dimensions`;
-
-/** Whether a literal axis is known; a union or `number` is not. */
-export type IsKnownAxis<Axis extends number> = number extends Axis ? false : true;

@@ -97,7 +97,7 @@ export class DivergedError extends UserError {
  */
 export async function train<Net extends Module, TrainSet extends Dataset, TestSet extends Dataset>(
   net: Net,
-  options: TrainOptions & {
+  options: Omit<TrainOptions, "trainSet" | "testSet"> & {
     readonly trainSet: Agreeing<Net, TrainSet, "trainSet">;
     readonly testSet: Agreeing<Net, TestSet, "testSet">;
   },
