@@ -5,7 +5,7 @@ import ts from "typescript";
 
 const source = `import { nn } from "flybrick";
 
-const alexnet = nn.sequential([1, 224, 224],
+export const alexnet = nn.sequential([1, 224, 224],
   nn.conv2d(1, 96, { kernelSize: 11, stride: 4, padding: 1 }), nn.relu(),
   nn.maxPool2d({ kernelSize: 3, stride: 2 }),
   nn.conv2d(96, 256, { kernelSize: 5, padding: 2 }), nn.relu(),
@@ -58,7 +58,7 @@ interface Cell {
   readonly inverse: boolean;
 }
 
-/** Cells of each line, wrapped as a terminal wraps. */
+/** Cells of each line, wrapped at spaces. */
 function cellsOf(output: string): Cell[][] {
   const lines: Cell[][] = [[]];
   let [colour, inverse] = ["#e6edf3", false];
@@ -70,8 +70,10 @@ function cellsOf(output: string): Cell[][] {
     else if (code === "7") inverse = true;
     else colour = colours[code] ?? colour;
     for (const text of part.slice(end)) {
-      if (text === "\n" || lines.at(-1)!.length === columns) lines.push([]);
-      if (text !== "\n") lines.at(-1)!.push({ text, colour, inverse });
+      const line = lines.at(-1)!;
+      if (text === "\n") lines.push([]);
+      else line.push({ text, colour, inverse });
+      if (line.length > columns) lines.push(line.splice(line.findLastIndex((cell) => cell.text === " ") + 1));
     }
   }
   return lines;
