@@ -2,6 +2,7 @@ import { Dataset } from "../src/data/dataset.js";
 import { loadImageSet } from "../src/data/fashion_mnist.js";
 import { alexnet } from "../src/models/alexnet.js";
 import { lenet } from "../src/models/lenet.js";
+import type { Sequential } from "../src/nn/index.js";
 import { conv2d } from "../src/ops/conv.js";
 import { backward, gradients } from "../src/ops/gradients.js";
 import { matmul } from "../src/ops/matmul.js";
@@ -28,7 +29,7 @@ export interface Prepared {
 
 /** A training step as `train()` takes it, from the bytes of a batch on: gather, resize, forward, backward, SGD. */
 async function trainingStep(name: "alexnet" | "lenet", batchSize: number): Promise<Prepared> {
-  const net = name === "alexnet" ? alexnet() : lenet();
+  const net: Sequential = name === "alexnet" ? alexnet() : lenet();
   const { train, classNames } = await loadImageSet({ name: "fashion-mnist", sample: true });
   const set = new Dataset(train, classNames, net.inputShape[1]!);
   const optimizer = sgd(net.parameters(), { learningRate: name === "alexnet" ? 0.01 : 0.9 });

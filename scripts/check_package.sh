@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs the package, installs it elsewhere without install scripts, and uses it as a consumer would.
+# Packs the package, installs it elsewhere without install scripts, and uses it as a consumer would: on Node, and
+# type-checked by TypeScript 5.9, 6 and 7 and by Deno (test/consumer).
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -33,6 +34,23 @@ TS
 "$root/node_modules/.bin/tsc" --strict --exactOptionalPropertyTypes --noUncheckedIndexedAccess --skipLibCheck false \
   --module nodenext --target es2022 --outDir . use.ts
 node use.js
+
+consumer=$root/test/consumer
+(cd "$consumer" && npm ci --no-fund --no-audit >/dev/null)
+cp "$consumer/consumer.ts" .
+for version in 5 6 7; do
+  for modules in "nodenext nodenext" "esnext bundler"; do
+    read -r module resolution <<<"$modules"
+    "$consumer/node_modules/typescript$version/bin/tsc" --noEmit --strict --skipLibCheck false --target es2022 \
+      --module "$module" --moduleResolution "$resolution" consumer.ts
+    echo "TypeScript $version finds the right types and mistakes, moduleResolution $resolution"
+  done
+done
+echo '{ "nodeModulesDir": "manual" }' >deno.json
+export DENO_NO_UPDATE_CHECK=1
+"$consumer/node_modules/.bin/deno" check consumer.ts
+"$consumer/node_modules/.bin/deno" run --allow-all consumer.ts
+echo "Deno finds the right types and mistakes, and runs the network"
 npx flybrick devices | grep -q '^\* cpu'
 npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'
 echo "the packed package installs, type-checks, computes on the CPU device and trains"

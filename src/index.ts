@@ -1,3 +1,6 @@
+import type { DType } from "./core/dtype.js";
+import type { Shape } from "./core/shape.js";
+import type { Unknown } from "./core/shape_types.js";
 import { openDevice } from "./devices/open.js";
 import * as conv from "./ops/conv.js";
 import * as gatherOps from "./ops/gather.js";
@@ -88,72 +91,69 @@ export { currentDevice, useDevice } from "./tensor/evaluate.js";
 export { evaluate, Tensor, tensor, variable } from "./tensor/tensor.js";
 export * from "./train/index.js";
 
-/** Operations whose first argument is the tensor, as methods of it. */
-const methods = {
-  add: pointwise.add,
-  sub: pointwise.sub,
-  mul: pointwise.mul,
-  div: pointwise.div,
-  pow: pointwise.pow,
-  neg: pointwise.neg,
-  abs: pointwise.abs,
-  exp: pointwise.exp,
-  log: pointwise.log,
-  sqrt: pointwise.sqrt,
-  square: pointwise.square,
-  tanh: pointwise.tanh,
-  sigmoid: pointwise.sigmoid,
-  relu: pointwise.relu,
-  clamp: pointwise.clamp,
-  equal: pointwise.equal,
-  less: pointwise.less,
-  greater: pointwise.greater,
-  cast: pointwise.cast,
-  reshape: movement.reshape,
-  flatten: movement.flatten,
-  permute: movement.permute,
-  transpose: movement.transpose,
-  expand: movement.expand,
-  unsqueeze: movement.unsqueeze,
-  slice: movement.slice,
-  flip: movement.flip,
-  pad: movement.pad,
-  sum: reduce.sum,
-  mean: reduce.mean,
-  variance: reduce.variance,
-  max: reduce.max,
-  min: reduce.min,
-  argmax: reduce.argmax,
-  matmul: matmulOps.matmul,
-  gather: gatherOps.gather,
-  oneHot: gatherOps.oneHot,
-  softmax: softmaxOps.softmax,
-  logSoftmax: softmaxOps.logSoftmax,
-  dropout: random.dropout,
-  conv2d: conv.conv2d,
-  maxPool2d: pool.maxPool2d,
-  avgPool2d: pool.avgPool2d,
-  resize: resizeOps.resize,
-  backward: gradientOps.backward,
-} as const;
+/** An operation as a method of its first argument; the compiler keeps its type parameters. */
+function method<X, Rest extends unknown[], Result>(
+  operation: (x: X, ...rest: Rest) => Result,
+): (this: X, ...rest: Rest) => Result {
+  return function (this: X, ...rest: Rest) {
+    return operation(this, ...rest);
+  };
+}
 
-type Method<F> = F extends (x: Tensor, ...rest: infer Rest) => infer Result
-  ? (...rest: Rest) => Result
-  : F extends (x: infer _, ...rest: infer Rest) => infer Result
-    ? (...rest: Rest) => Result
-    : never;
-type Methods = { readonly [Name in keyof typeof methods]: Method<(typeof methods)[Name]> };
+/** Operations whose first argument is the tensor, as its methods. A class, since the types of its properties are found when asked for. */
+class Methods {
+  readonly add = method(pointwise.add);
+  readonly sub = method(pointwise.sub);
+  readonly mul = method(pointwise.mul);
+  readonly div = method(pointwise.div);
+  readonly pow = method(pointwise.pow);
+  readonly neg = method(pointwise.neg);
+  readonly abs = method(pointwise.abs);
+  readonly exp = method(pointwise.exp);
+  readonly log = method(pointwise.log);
+  readonly sqrt = method(pointwise.sqrt);
+  readonly square = method(pointwise.square);
+  readonly tanh = method(pointwise.tanh);
+  readonly sigmoid = method(pointwise.sigmoid);
+  readonly relu = method(pointwise.relu);
+  readonly clamp = method(pointwise.clamp);
+  readonly equal = method(pointwise.equal);
+  readonly less = method(pointwise.less);
+  readonly greater = method(pointwise.greater);
+  readonly cast = method(pointwise.cast);
+  readonly reshape = method(movement.reshape);
+  readonly flatten = method(movement.flatten);
+  readonly permute = method(movement.permute);
+  readonly transpose = method(movement.transpose);
+  readonly expand = method(movement.expand);
+  readonly unsqueeze = method(movement.unsqueeze);
+  readonly slice = method(movement.slice);
+  readonly flip = method(movement.flip);
+  readonly pad = method(movement.pad);
+  readonly sum = method(reduce.sum);
+  readonly mean = method(reduce.mean);
+  readonly variance = method(reduce.variance);
+  readonly max = method(reduce.max);
+  readonly min = method(reduce.min);
+  readonly argmax = method(reduce.argmax);
+  readonly matmul = method(matmulOps.matmul);
+  readonly gather = method(gatherOps.gather);
+  readonly oneHot = method(gatherOps.oneHot);
+  readonly softmax = method(softmaxOps.softmax);
+  readonly logSoftmax = method(softmaxOps.logSoftmax);
+  readonly dropout = method(random.dropout);
+  readonly conv2d = method(conv.conv2d);
+  readonly maxPool2d = method(pool.maxPool2d);
+  readonly avgPool2d = method(pool.avgPool2d);
+  readonly resize = method(resizeOps.resize);
+  readonly backward = method(gradientOps.backward);
+}
 
 declare module "./tensor/tensor.js" {
-  interface Tensor extends Methods {}
+  interface Tensor<S extends Shape = Unknown, D extends DType = Unknown> extends Methods {}
 }
 
-for (const [name, operation] of Object.entries(methods)) {
-  Object.defineProperty(Tensor.prototype, name, {
-    value(this: Tensor, ...rest: unknown[]) {
-      return (operation as (...args: unknown[]) => unknown)(this, ...rest);
-    },
-  });
-}
+for (const [name, value] of Object.entries(new Methods()))
+  Object.defineProperty(Tensor.prototype, name, { value });
 
 useDevice(await openDevice("auto"));

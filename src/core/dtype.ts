@@ -1,3 +1,5 @@
+import type { Unknown } from "./shape_types.js";
+
 /** The element types a tensor can have: 32-bit floats, 32-bit signed integers, bytes. */
 export type DType = "f32" | "i32" | "u8";
 
@@ -8,6 +10,29 @@ export function byteSize(dtype: DType): number {
 
 /** A typed array over host memory, in the element type of a tensor. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/** The typed array that holds elements of a type. */
+export type HostArrayOf<D> = 0 extends 1 & D
+  ? HostArray
+  : D extends "f32"
+    ? Float32Array
+    : D extends "i32"
+      ? Int32Array
+      : D extends "u8"
+        ? Uint8Array
+        : HostArray;
+
+/** The element type that a typed array, or an array of numbers, is stored as. */
+export type DTypeOf<Values> = Values extends Int32Array ? "i32" : Values extends Uint8Array ? "u8" : "f32";
+
+/** The element type of an arithmetic result: f32 wins, bytes become i32. */
+export type Promote<A, B> = true extends IsFloat<A> | IsFloat<B>
+  ? "f32"
+  : 0 extends 1 & (A | B)
+    ? Unknown
+    : "i32";
+
+type IsFloat<D> = 0 extends 1 & D ? false : [D] extends ["f32"] ? true : false;
 
 /** A typed array of `dtype` over `bytes` (no copy), or a zeroed one of `length` elements. */
 export function hostArray(dtype: DType, source: number | Uint8Array): HostArray {

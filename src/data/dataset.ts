@@ -1,4 +1,6 @@
 import { UserError } from "../core/errors.js";
+import type { Shape } from "../core/shape.js";
+import type { Batched, Unknown } from "../core/shape_types.js";
 import { gather } from "../ops/gather.js";
 import { cast, mul, sub } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
@@ -7,22 +9,28 @@ import type { LabelledImages } from "./fashion_mnist.js";
 import { type Normalization, requireNormalization } from "./normalization.js";
 
 /** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */
-export interface Batch {
-  readonly x: Tensor;
-  readonly y: Tensor;
+export interface Batch<Example extends Shape = Unknown> {
+  readonly x: Tensor<Batched<Example>, "f32">;
+  readonly y: Tensor<[number], "i32">;
 }
 
 /**
  * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1],
  * normalized where asked and resized there, as part of the step that uses it. Throws a RangeError where a
- * normalization has no finite mean or no finite deviation above 0.
+ * normalization has no finite mean or no finite deviation above 0. Its type carries an example's shape and the number
+ * of classes where the compiler knows them.
  */
-export class Dataset {
+export class Dataset<
+  Example extends readonly [number, number, number] = Unknown,
+  Classes extends number = Unknown,
+> {
+  /** Exists in types only. */
+  declare readonly "~classes": Classes;
   private readonly images: Tensor;
   private readonly labels: Tensor;
   readonly count: number;
   /** [channels, height, width] of an example, after resizing. */
-  readonly shape: readonly [number, number, number];
+  readonly shape: 0 extends 1 & Example ? readonly [number, number, number] : Readonly<Example>;
 
   constructor(
     source: LabelledImages,
@@ -35,13 +43,13 @@ export class Dataset {
     if (normalization) requireNormalization(normalization);
     const { images, labels, count, height, width, channels } = source;
     this.count = count;
-    this.shape = [channels, size ?? height, size ?? width];
+    this.shape = [channels, size ?? height, size ?? width] as Unknown;
     this.images = tensor(images, [count, channels, height, width]);
     this.labels = tensor(Int32Array.from(labels));
   }
 
   /** The examples with these numbers, recorded; nothing is computed until the batch is used. */
-  batch(numbers: Int32Array): Batch {
+  batch(numbers: Int32Array): Batch<Example> {
     const index = tensor(numbers);
     const bytes = cast(gather(this.images, index), "f32");
     return { x: resize(this.scale(bytes), [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };

@@ -24,9 +24,9 @@ export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
 export type { Normalization } from "./normalization.js";
 
-export interface ImageDataOptions {
+export interface ImageDataOptions<Size extends number = number> {
   /** Height and width that images are resized to; their own (28) if left out. */
-  resize?: number;
+  resize?: Size;
   /** Normalize pixels: `true` by the data set's own mean and deviation. They stay in [0, 1] if left out. */
   normalize?: boolean | Normalization;
   /** A folder that holds the four IDX files, gzipped or not. */
@@ -38,15 +38,18 @@ export interface ImageDataOptions {
 }
 
 /** Training and test set, and a sentence on where they come from. */
-export interface ImageData {
-  readonly trainSet: Dataset;
-  readonly testSet: Dataset;
+export interface ImageData<Size extends number = number> {
+  readonly trainSet: Dataset<[1, Size, Size], 10>;
+  readonly testSet: Dataset<[1, Size, Size], 10>;
   readonly source: string;
   readonly isSample: boolean;
 }
 
 /** A data set by name: what `fashionMnist` and `mnist` call. */
-export async function loadImageData(name: ImageSetName, options: ImageDataOptions = {}): Promise<ImageData> {
+export async function loadImageData<Size extends number = 28>(
+  name: ImageSetName,
+  options: ImageDataOptions<Size> = {},
+): Promise<ImageData<Size>> {
   const { resize, normalize = false, ...rest } = options;
   const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
@@ -62,11 +65,15 @@ export async function loadImageData(name: ImageSetName, options: ImageDataOption
  * Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017) from the folder you name, the cache, the system's package, a
  * download, or else the shipped sample. Throws a UserError where files are damaged or missing.
  */
-export function fashionMnist(options: ImageDataOptions = {}): Promise<ImageData> {
+export function fashionMnist<Size extends number = 28>(
+  options: ImageDataOptions<Size> = {},
+): Promise<ImageData<Size>> {
   return loadImageData("fashion-mnist", options);
 }
 
 /** MNIST (LeCun et al., 1998), likewise, but for the sample. */
-export function mnist(options: ImageDataOptions = {}): Promise<ImageData> {
+export function mnist<Size extends number = 28>(
+  options: ImageDataOptions<Size> = {},
+): Promise<ImageData<Size>> {
   return loadImageData("mnist", options);
 }

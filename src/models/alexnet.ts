@@ -1,13 +1,15 @@
 import * as nn from "../nn/index.js";
+import type { ImageShape } from "./image_shape.js";
 
 /**
  * The notebook's AlexNet for Fashion-MNIST at 224: one channel in, ten classes out, one tower (after Krizhevsky,
  * Sutskever and Hinton, 2012, as in "Dive into Deep Learning").
  */
-export function alexnet(
-  inputShape: readonly [number, number, number] = [1, 224, 224],
-  classes = 10,
-): nn.Sequential {
+export function alexnet<const Input extends ImageShape = [1, 224, 224], Classes extends number = 10>(
+  inputShape?: Input,
+  classes?: Classes,
+): nn.Sequential<[...Input], [Classes]>;
+export function alexnet(inputShape: ImageShape = [1, 224, 224], classes = 10): nn.Sequential {
   return nn.sequential(
     inputShape,
     // A large window to catch objects; stride 4 shrinks the output; far more channels than LeNet.

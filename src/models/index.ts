@@ -1,12 +1,13 @@
 import { UserError } from "../core/errors.js";
 import type { Sequential } from "../nn/index.js";
 import { alexnet } from "./alexnet.js";
+import type { ImageShape } from "./image_shape.js";
 import { lenet } from "./lenet.js";
 import { mlp, softmaxRegression } from "./mlp.js";
 
 export { alexnet, lenet, mlp, softmaxRegression };
 
-type Builder = (inputShape?: readonly [number, number, number], classes?: number) => Sequential;
+type Builder = (inputShape?: ImageShape, classes?: number) => Sequential;
 
 interface ModelEntry {
   readonly build: Builder;

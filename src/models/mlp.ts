@@ -1,11 +1,13 @@
 import { elementCount } from "../core/shape.js";
 import * as nn from "../nn/index.js";
+import type { ImageShape } from "./image_shape.js";
 
 /** One hidden layer of 256 with ReLU. */
-export function mlp(
-  inputShape: readonly [number, number, number] = [1, 28, 28],
-  classes = 10,
-): nn.Sequential {
+export function mlp<const Input extends ImageShape = [1, 28, 28], Classes extends number = 10>(
+  inputShape?: Input,
+  classes?: Classes,
+): nn.Sequential<[...Input], [Classes]>;
+export function mlp(inputShape: ImageShape = [1, 28, 28], classes = 10): nn.Sequential {
   return nn.sequential(
     inputShape,
     nn.flatten(),
@@ -16,9 +18,10 @@ export function mlp(
 }
 
 /** Softmax regression: one linear layer; the softmax is in the loss. */
-export function softmaxRegression(
-  inputShape: readonly [number, number, number] = [1, 28, 28],
-  classes = 10,
-): nn.Sequential {
+export function softmaxRegression<const Input extends ImageShape = [1, 28, 28], Classes extends number = 10>(
+  inputShape?: Input,
+  classes?: Classes,
+): nn.Sequential<[...Input], [Classes]>;
+export function softmaxRegression(inputShape: ImageShape = [1, 28, 28], classes = 10): nn.Sequential {
   return nn.sequential(inputShape, nn.flatten(), nn.linear(elementCount(inputShape), classes));
 }

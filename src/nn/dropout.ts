@@ -2,9 +2,11 @@ import type { Shape } from "../core/shape.js";
 import { dropout as drop } from "../ops/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
+import type { SameShape } from "./shape_rule.js";
 
 /** The layer that `dropout` makes. */
 export class Dropout extends Module {
+  declare readonly "~shapes": SameShape;
   override readonly name = "Dropout";
 
   constructor(readonly p: number) {

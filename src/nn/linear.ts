@@ -1,18 +1,34 @@
-import type { Shape } from "../core/shape.js";
+import { type Shape, showShape } from "../core/shape.js";
+import type { IsUnknown, MayEqual, Show, Unknown } from "../core/shape_types.js";
 import { linear as affine } from "../ops/matmul.js";
 import { type Tensor, variable } from "../tensor/tensor.js";
 import { defaultUniform } from "./init.js";
 import { Module, weightAndBias } from "./module.js";
+import type { ShapeRule } from "./shape_rule.js";
+
+interface LinearShape<In extends number, Out extends number> extends ShapeRule {
+  readonly output: LinearOutput<this["input"], In, Out>;
+}
+
+type LinearOutput<Input, In extends number, Out extends number> =
+  IsUnknown<Input> extends true
+    ? Unknown
+    : Input extends readonly [...infer Lead extends Shape, infer Given extends number]
+      ? MayEqual<Given, In> extends true
+        ? [...Lead, Out]
+        : `Linear expects ${In} input features but receives ${Given}`
+      : `Linear expects ${In} input features but receives ${Show<Input>}`;
 
 /** The layer that `linear` makes: weight [out, in] and bias [out]. */
-export class Linear extends Module {
+export class Linear<In extends number = number, Out extends number = number> extends Module {
+  declare readonly "~shapes": LinearShape<In, Out>;
   override readonly name = "Linear";
   readonly weight: Tensor;
   readonly bias: Tensor | null;
 
   constructor(
-    readonly inFeatures: number,
-    readonly outFeatures: number,
+    readonly inFeatures: In,
+    readonly outFeatures: Out,
     options: { bias?: boolean } = {},
   ) {
     super();
@@ -30,7 +46,9 @@ export class Linear extends Module {
   override outputShape(input: Shape): Shape {
     const given = input[input.length - 1];
     if (given !== this.inFeatures)
-      throw new RangeError(`Linear expects ${this.inFeatures} input features but receives ${given}`);
+      throw new RangeError(
+        `Linear expects ${this.inFeatures} input features but receives ${given ?? showShape(input)}`,
+      );
     return [...input.slice(0, -1), this.outFeatures];
   }
 
@@ -44,6 +62,10 @@ export class Linear extends Module {
 }
 
 /** x times weight [outFeatures, inFeatures] transposed, plus bias. Starts as PyTorch's does. */
-export function linear(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}): Linear {
+export function linear<In extends number, Out extends number>(
+  inFeatures: In,
+  outFeatures: Out,
+  options: { bias?: boolean } = {},
+): Linear<In, Out> {
   return new Linear(inFeatures, outFeatures, options);
 }

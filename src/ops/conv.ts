@@ -1,11 +1,14 @@
+import type { Multiply } from "../core/arithmetic.js";
 import type { ConvGeometry, Padding, Pair } from "../core/kernel.js";
 import { type Shape, showShape } from "../core/shape.js";
+import type { Checked, IsUnknown, MayEqual, ShapeOf, Show, ShowSize, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { requireBias, requireFloat } from "./matmul.js";
 import { reshape } from "./movement.js";
 import { add } from "./pointwise.js";
+import type { PaddingOf, PairOf, WindowShape } from "./window_types.js";
 
 /** One number for rows and columns, or one each. */
 export type Size2d = number | Pair;
@@ -98,10 +101,56 @@ export function convGeometry(options: Conv2dOptions, what = "conv2d"): ConvGeome
   };
 }
 
+/** The shape that `conv2d` gives, or a sentence. */
+export type Convolved<X, W, Options> = true extends IsUnknown<X> | IsUnknown<W>
+  ? Unknown
+  : [X, W] extends [
+        readonly [
+          infer N extends number,
+          infer C extends number,
+          infer H extends number,
+          infer Wd extends number,
+        ],
+        readonly [
+          infer O extends number,
+          infer I extends number,
+          infer KH extends number,
+          infer KW extends number,
+        ],
+      ]
+    ? Multiply<I, PairOf<Options, "groups", 1>[0]> extends infer Expected extends number
+      ? MayEqual<C, Expected> extends true
+        ? WindowShape<
+            O,
+            [H, Wd],
+            [KH, KW],
+            PairOf<Options, "stride", 1>,
+            PaddingOf<Options>,
+            PairOf<Options, "dilation", 1>,
+            "conv2d"
+          > extends infer Image
+          ? Image extends Shape
+            ? [N, ...Image]
+            : Image
+          : never
+        : `conv2d: expects ${ShowSize<Expected>} input channels but receives ${ShowSize<C>}, in ${Show<X>}`
+      : never
+    : `conv2d: needs an input [n, c, h, w] and a weight [o, c, kh, kw], got ${Show<X>} and ${Show<W>}`;
+
 /**
  * Cross-correlation of x [n, c, h, w] with weight [o, c / groups, kh, kw], plus bias [o]: [n, o, h', w'], where
  * h' = floor((h + padding - dilation (kh - 1) - 1) / stride) + 1. Throws a RangeError where sizes do not fit.
  */
+export function conv2d<
+  X extends Shape,
+  W extends Shape,
+  const Options extends Conv2dOptions = Record<never, never>,
+>(
+  x: Tensor<X>,
+  weight: Checked<Convolved<X, W, Options>, Tensor<W>>,
+  bias?: Tensor | null,
+  options?: Options,
+): Tensor<ShapeOf<Convolved<X, W, Options>>, "f32">;
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
   requireFloat("conv2d", x, weight);
   const g = convGeometry(options);

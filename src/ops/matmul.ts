@@ -1,4 +1,14 @@
 import { broadcastShapes, type Shape, showShape } from "../core/shape.js";
+import type {
+  Broadcast,
+  Checked,
+  IsUnknown,
+  MayEqual,
+  ShapeOf,
+  Show,
+  ShowSize,
+  Unknown,
+} from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record, recordView } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -18,10 +28,50 @@ function swapLast(node: Node): Node {
   return recordView(node, { kind: "permute", axes });
 }
 
+/** Shape of a matrix product, or a sentence. */
+export type Product<A, B> = true extends IsUnknown<A> | IsUnknown<B>
+  ? Unknown
+  : A extends readonly []
+    ? "matmul: a number has no rows or columns; use mul"
+    : B extends readonly []
+      ? "matmul: a number has no rows or columns; use mul"
+      : A extends readonly [infer K extends number]
+        ? WithoutAxis<Product<[1, K], B>, B extends readonly [number] ? "last" : "second to last">
+        : B extends readonly [infer K extends number]
+          ? WithoutAxis<Product<A, [K, 1]>, "last">
+          : [A, B] extends [
+                readonly [...infer LeadA extends Shape, infer M extends number, infer K extends number],
+                readonly [...infer LeadB extends Shape, infer Rows extends number, infer N extends number],
+              ]
+            ? MayEqual<K, Rows> extends true
+              ? Broadcast<LeadA, LeadB, "matmul"> extends infer Lead
+                ? Lead extends Shape
+                  ? [...Lead, M, N]
+                  : Lead
+                : never
+              : `matmul: ${Show<A>} has ${ShowSize<K>} columns, ${Show<B>} has ${ShowSize<Rows>} rows; they must be equal`
+            : never;
+
+type WithoutAxis<S, Which extends "last" | "second to last"> = S extends readonly [
+  ...infer Lead extends Shape,
+  infer Second extends number,
+  infer Last extends number,
+]
+  ? Which extends "last"
+    ? [...Lead, Second]
+    : [...Lead, Last]
+  : S extends readonly [number]
+    ? []
+    : S;
+
 /**
  * Matrix product over the last two axes, leading axes broadcast; a vector counts as a row on the left, a column
  * on the right. Throws a RangeError where inner sizes differ, a TypeError on integers.
  */
+export function matmul<A extends Shape, B extends Shape>(
+  a: Tensor<A>,
+  b: Checked<Product<A, B>, Tensor<B>>,
+): Tensor<ShapeOf<Product<A, B>>, "f32">;
 export function matmul(a: Tensor, b: Tensor): Tensor {
   requireFloat("matmul", a, b);
   if (a.shape.length === 0 || b.shape.length === 0)
@@ -45,7 +95,23 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return new Tensor(node);
 }
 
+export type Affine<X, W> = true extends IsUnknown<X> | IsUnknown<W>
+  ? Unknown
+  : [X, W] extends [
+        readonly [...infer Lead extends Shape, infer Given extends number],
+        readonly [infer Out extends number, infer In extends number],
+      ]
+    ? MayEqual<Given, In> extends true
+      ? [...Lead, Out]
+      : `linear: expects ${ShowSize<In>} input features but receives ${ShowSize<Given>}, in ${Show<X>}`
+    : Unknown;
+
 /** x [..., in] times weight [out, in] transposed, plus bias [out]: [..., out]. Throws a RangeError naming both sizes. */
+export function linear<X extends Shape, W extends Shape>(
+  x: Tensor<X>,
+  weight: Checked<Affine<X, W>, Tensor<W>>,
+  bias?: Tensor | null,
+): Tensor<ShapeOf<Affine<X, W>>, "f32">;
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
   requireFloat("linear", x, weight);
   const [out, features] = weight.shape as [number, number];

@@ -1,3 +1,4 @@
+import type { DType, Promote } from "../core/dtype.js";
 import {
   call,
   differentiate,
@@ -8,12 +9,13 @@ import {
   substitute,
 } from "../core/expression.js";
 import { broadcastShapes, type Shape } from "../core/shape.js";
+import type { Broadcast, Checked, ShapeOf, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record, recordView, scalarNode } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 
 /** A tensor, or a number that stands for a tensor of no axes. */
-export type TensorLike = Tensor | number;
+export type TensorLike<S extends Shape = Unknown, D extends DType = Unknown> = Tensor<S, D> | number;
 
 /** An expression as a node holds it: over inputs 0, 1, ... only, of a type that can be stored. */
 interface Compact {
@@ -117,18 +119,37 @@ export const pointwiseGradient: GradientRule = (node, upstream, wanted) => {
 };
 
 const floatConstant = (value: number): Expr => exprConstant(value, "f32");
+/** A function of each element, in f32. */
+export type Unary = <S extends Shape>(x: Tensor<S>) => Tensor<S, "f32">;
+/** A function of two tensors or numbers, broadcasting; in f32 if one of them is. */
+export type Binary<Row extends string> = <
+  A extends Shape = [],
+  B extends Shape = [],
+  TypeA extends DType = Unknown,
+  TypeB extends DType = Unknown,
+>(
+  a: TensorLike<A, TypeA>,
+  b: Checked<Broadcast<A, B, Row>, TensorLike<B, TypeB>>,
+) => Tensor<ShapeOf<Broadcast<A, B, Row>>, Promote<TypeA, TypeB>>;
+/** A function of two tensors or numbers, broadcasting, whose results have type `D`. */
+export type BinaryTo<D extends DType, Row extends string> = <A extends Shape = [], B extends Shape = []>(
+  a: TensorLike<A>,
+  b: Checked<Broadcast<A, B, Row>, TensorLike<B>>,
+) => Tensor<ShapeOf<Broadcast<A, B, Row>>, D>;
+
 const unary =
-  (row: string) =>
-  (x: Tensor): Tensor =>
+  (row: string): Unary =>
+  (x) =>
     pointwise(row, [x], (a) => call(row, a.type === "i32" ? call("f32FromI32", a) : a));
-const binary =
+const operation =
   (row: string) =>
   (a: TensorLike, b: TensorLike): Tensor =>
     pointwise(row, [a, b], (x, y) => call(row, x, y));
-const inFloat =
-  (row: string) =>
-  (a: TensorLike, b: TensorLike): Tensor =>
-    pointwise(row, [a, b], (x, y) => call(row, toFloat(x), toFloat(y)));
+const binary = <Row extends string>(row: Row) => operation(row) as Binary<Row>;
+const compare = <Row extends string>(row: Row) => operation(row) as BinaryTo<"i32", Row>;
+const inFloat = <Row extends string>(row: Row) =>
+  ((a: TensorLike, b: TensorLike): Tensor =>
+    pointwise(row, [a, b], (x, y) => call(row, toFloat(x), toFloat(y)))) as BinaryTo<"f32", Row>;
 
 function toFloat(e: Expr): Expr {
   return e.type === "i32" ? call("f32FromI32", e) : e;
@@ -149,18 +170,19 @@ export const maximum = binary("max");
 /** Elementwise smaller one, broadcasting; on a tie the gradient goes to `a`. */
 export const minimum = binary("min");
 /** Elementwise comparison to i32 0 or 1, broadcasting. */
-export const equal = binary("eq");
+export const equal = compare("eq");
 /** Elementwise a < b to i32 0 or 1, broadcasting. */
-export const less = binary("lt");
+export const less = compare("lt");
 /** Elementwise a <= b to i32 0 or 1, broadcasting. */
-export const lessEqual = binary("le");
+export const lessEqual = compare("le");
 /** Elementwise a > b to i32 0 or 1, broadcasting. */
-export const greater = binary("gt");
+export const greater = compare("gt");
 /** Elementwise a >= b to i32 0 or 1, broadcasting. */
-export const greaterEqual = binary("ge");
+export const greaterEqual = compare("ge");
 
 /** -x. */
-export const neg = (x: Tensor): Tensor => pointwise("neg", [x], (a) => call("neg", a));
+export const neg = <S extends Shape, D extends DType>(x: Tensor<S, D>): Tensor<S, Promote<D, D>> =>
+  pointwise("neg", [x], (a) => call("neg", a));
 /** Absolute value; gradient 0 at 0. */
 export const abs = unary("abs");
 /** -1, 0 or 1. */
@@ -188,18 +210,25 @@ export const softplus = unary("softplus");
 /** max(x, 0); gradient 0 at 0. */
 export const relu = unary("relu");
 /** x * x. */
-export const square = (x: Tensor): Tensor => pointwise("square", [x], (a) => call("mul", a, a));
+export const square = <S extends Shape, D extends DType>(x: Tensor<S, D>): Tensor<S, Promote<D, D>> =>
+  pointwise("square", [x], (a) => call("mul", a, a));
 /** 1 / x. */
-export const reciprocal = (x: Tensor): Tensor =>
+export const reciprocal: Unary = (x) =>
   pointwise("reciprocal", [x], (a) => call("div", floatConstant(1), toFloat(a)));
 /** x where positive, else x * negativeSlope. */
-export const leakyRelu = (x: Tensor, options: { negativeSlope?: number } = {}): Tensor =>
+export const leakyRelu = <S extends Shape>(
+  x: Tensor<S>,
+  options: { negativeSlope?: number } = {},
+): Tensor<S, "f32"> =>
   pointwise("leakyRelu", [x, options.negativeSlope ?? 0.01], (a, slope) =>
     call("select", call("gt", a, floatConstant(0)), a, call("mul", a, slope)),
   );
 
 /** x limited to [min, max]; no gradient outside. */
-export function clamp(x: Tensor, options: { min?: number; max?: number }): Tensor {
+export function clamp<S extends Shape>(
+  x: Tensor<S>,
+  options: { min?: number; max?: number },
+): Tensor<S, "f32"> {
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = options;
   if (min > max) throw new RangeError(`clamp: min ${min} is above max ${max}`);
   return pointwise("clamp", [x, min, max], (a, low, high) =>
@@ -224,7 +253,7 @@ export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
 }
 
 /** The same values as f32 or i32 (truncated towards zero, saturating, NaN to 0). */
-export function cast(x: Tensor, dtype: "f32" | "i32"): Tensor {
+export function cast<S extends Shape, D extends "f32" | "i32">(x: Tensor<S>, dtype: D): Tensor<S, D> {
   return pointwise(
     "cast",
     [x],

@@ -1,11 +1,13 @@
 import type { WindowGeometry } from "../core/kernel.js";
 import { type Shape, showShape } from "../core/shape.js";
+import type { Checked, IsUnknown, ShapeOf, Show, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { outputSize, type Padding2d, paddingOf, pair, type Size2d } from "./conv.js";
 import { requireFloat } from "./matmul.js";
 import { mul } from "./pointwise.js";
+import type { PaddingOf, PairOf, WindowShape } from "./window_types.js";
 
 /** The window of a pooling layer. */
 export interface Pool2dOptions {
@@ -42,7 +44,43 @@ export function windowShape(input: Shape, g: WindowGeometry, what: string): Shap
   ];
 }
 
+/** [channels, height, width] of an image after pooling, or a sentence. */
+export type PooledImage<
+  Channels extends number,
+  Image extends readonly [number, number],
+  Options,
+  What extends string,
+> = WindowShape<
+  Channels,
+  Image,
+  PairOf<Options, "kernelSize">,
+  "stride" extends keyof Options ? PairOf<Options, "stride"> : PairOf<Options, "kernelSize">,
+  PaddingOf<Options>,
+  [1, 1],
+  What
+>;
+
+export type Pooled<X, Options, What extends string> =
+  IsUnknown<X> extends true
+    ? Unknown
+    : X extends readonly [
+          infer N extends number,
+          infer C extends number,
+          infer H extends number,
+          infer W extends number,
+        ]
+      ? PooledImage<C, [H, W], Options, What> extends infer Image
+        ? Image extends Shape
+          ? [N, ...Image]
+          : Image
+        : never
+      : `${What}: needs an input [n, c, h, w], got ${Show<X>}`;
+
 /** Maximum over windows of x [n, c, h, w]; padding never wins. Throws a RangeError where no window fits. */
+export function maxPool2d<X extends Shape, const Options extends Pool2dOptions>(
+  x: Tensor<X>,
+  options: Checked<Pooled<X, Options, "maxPool2d">, Options>,
+): Tensor<ShapeOf<Pooled<X, Options, "maxPool2d">>, "f32">;
 export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
   requireFloat("maxPool2d", x);
   const g = windowGeometry(options, "maxPool2d");
@@ -51,6 +89,10 @@ export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
 }
 
 /** Mean over windows of x [n, c, h, w]; padding counts as 0. Throws a RangeError where no window fits. */
+export function avgPool2d<X extends Shape, const Options extends Pool2dOptions>(
+  x: Tensor<X>,
+  options: Checked<Pooled<X, Options, "avgPool2d">, Options>,
+): Tensor<ShapeOf<Pooled<X, Options, "avgPool2d">>, "f32">;
 export function avgPool2d(x: Tensor, options: Pool2dOptions): Tensor {
   requireFloat("avgPool2d", x);
   const g = windowGeometry(options, "avgPool2d");

@@ -1,5 +1,6 @@
 import { call, constant, type Expr, input } from "../core/expression.js";
 import type { Shape } from "../core/shape.js";
+import type { Exact } from "../core/shape_types.js";
 import { type Node, record, scalarNode } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { expandNode, pointwise, recordPointwise } from "./pointwise.js";
@@ -53,13 +54,16 @@ function unit(first: number): Expr {
 }
 
 /** Uniform numbers of [0, 1) with 24 random bits. `draw` and `seed` default to the running state. */
-export function rand(shape: Shape, options: { draw?: number; seed?: number } = {}): Tensor {
+export function rand<const S extends Shape>(
+  shape: S,
+  options: { draw?: number; seed?: number } = {},
+): Tensor<Exact<S>, "f32"> {
   const draw = options.draw ?? state.draw++;
   return new Tensor(recordPointwise(unit(0), drawInputs(shape, draw, options.seed ?? state.seed), shape));
 }
 
 /** Normal numbers of mean 0 and deviation 1 (Box-Muller). */
-export function randn(shape: Shape): Tensor {
+export function randn<const S extends Shape>(shape: S): Tensor<Exact<S>, "f32"> {
   const inputs = [
     ...drawInputs(shape, state.draw++, state.seed),
     ...drawInputs(shape, state.draw++, state.seed),
@@ -75,7 +79,11 @@ export function randn(shape: Shape): Tensor {
  * Zeroes each element with probability p and scales the rest by 1 / (1 - p) (Srivastava et al., 2014). The mask
  * is a function of its draw, so the backward pass computes it again instead of reading it back.
  */
-export function dropout(x: Tensor, p = 0.5, options: { draw?: number; seed?: number } = {}): Tensor {
+export function dropout<S extends Shape>(
+  x: Tensor<S>,
+  p = 0.5,
+  options: { draw?: number; seed?: number } = {},
+): Tensor<S, "f32"> {
   if (!(p >= 0 && p < 1))
     throw new RangeError(`dropout: p is ${p}; give a probability of at least 0 and below 1`);
   if (p === 0) return x;

@@ -1,6 +1,8 @@
+import type { DType, Promote } from "../core/dtype.js";
 import { call, constant, input } from "../core/expression.js";
 import type { ReduceOp } from "../core/kernel.js";
 import { elementCount, normalizeAxis, type Shape, showShape } from "../core/shape.js";
+import type { AxisKey, Checked, IsUnknown, ShapeOf, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record, recordView } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -12,6 +14,57 @@ export interface ReduceOptions {
   /** Keep reduced axes with size 1. */
   keepDims?: boolean;
 }
+
+/** Shape after a reduction under these options, or a sentence. */
+export type Reduced<S, Options, What extends string> =
+  IsUnknown<S> extends true
+    ? Unknown
+    : ReducedKeys<S, Options, What> extends infer Keys
+      ? 0 extends 1 & Keys
+        ? Unknown
+        : [Extract<Keys, NoAxisSentence>] extends [never]
+          ? Options extends { readonly keepDims: infer Keep }
+            ? Keep extends true
+              ? { [K in keyof S]: K extends Keys ? 1 : S[K] }
+              : Keep extends false
+                ? Remaining<S, Keys>
+                : Unknown
+            : "keepDims" extends keyof Options
+              ? Unknown
+              : Remaining<S, Keys>
+          : Extract<Keys, NoAxisSentence>
+      : never;
+
+type NoAxisSentence = `${string} is not an axis of ${string}`;
+
+/** Keys of the reduced axes, as a union with sentences of axes that there are not; unknown if they are. */
+type ReducedKeys<S, Options, What extends string> = "axes" extends keyof Options
+  ? Options["axes"] extends number
+    ? KeyOf<Options["axes"], S, What>
+    : Options["axes"] extends readonly number[]
+      ? number extends Options["axes"]["length"]
+        ? Unknown
+        : KeyOf<Options["axes"][number], S, What>
+      : Unknown
+  : keyof S;
+
+type KeyOf<Axis extends number, S, What extends string> = number extends Axis
+  ? Unknown
+  : Axis extends number
+    ? AxisKey<Axis, S, What>
+    : never;
+
+/** The sizes whose keys are not among these. */
+type Remaining<S, Keys, At extends readonly unknown[] = [], Out extends Shape = []> = S extends readonly [
+  infer First extends number,
+  ...infer Rest,
+]
+  ? Remaining<Rest, Keys, [...At, 0], `${At["length"]}` extends Keys ? Out : [...Out, First]>
+  : Out;
+
+/** Options, or what is wrong with them. */
+export type Fitting<S, Options, What extends string> = Checked<Reduced<S, Options, What>, Options>;
+export type None = Record<never, never>;
 
 function keptShape(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
@@ -46,12 +99,20 @@ function finish(node: Node, shape: Shape, axes: readonly number[], keepDims = fa
 }
 
 /** Sum over axes. */
+export function sum<S extends Shape, D extends DType, const Options extends ReduceOptions = None>(
+  x: Tensor<S, D>,
+  options?: Fitting<S, Options, "sum">,
+): Tensor<ShapeOf<Reduced<S, Options, "sum">>, Promote<D, D>>;
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const axes = resolveAxes(x, options.axes, "sum");
   return finish(sumNode(x.node, axes), x.shape, axes, options.keepDims);
 }
 
 /** Arithmetic mean over axes. */
+export function mean<S extends Shape, const Options extends ReduceOptions = None>(
+  x: Tensor<S>,
+  options?: Fitting<S, Options, "mean">,
+): Tensor<ShapeOf<Reduced<S, Options, "mean">>, "f32">;
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const axes = resolveAxes(x, options.axes, "mean");
   const count = elementCount(axes.map((axis) => x.shape[axis]!));
@@ -61,6 +122,13 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /** Variance over axes; `correction` is taken from the divisor (1: the sample's, as in PyTorch). */
+export function variance<
+  S extends Shape,
+  const Options extends ReduceOptions & { correction?: number } = None,
+>(
+  x: Tensor<S>,
+  options?: Fitting<S, Options, "variance">,
+): Tensor<ShapeOf<Reduced<S, Options, "variance">>, "f32">;
 export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
   const axes = resolveAxes(x, options.axes, "variance");
   const count = elementCount(axes.map((axis) => x.shape[axis]!));
@@ -88,16 +156,33 @@ function extremum(op: "max" | "min", x: Tensor, options: ReduceOptions): Tensor 
 }
 
 /** Largest element over axes; its gradient goes to the first of equals. Throws a RangeError on an empty axis. */
+export function max<S extends Shape, D extends DType, const Options extends ReduceOptions = None>(
+  x: Tensor<S, D>,
+  options?: Fitting<S, Options, "max">,
+): Tensor<ShapeOf<Reduced<S, Options, "max">>, Promote<D, D>>;
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extremum("max", x, options);
 }
 
 /** Smallest element over axes; its gradient goes to the first of equals. Throws a RangeError on an empty axis. */
+export function min<S extends Shape, D extends DType, const Options extends ReduceOptions = None>(
+  x: Tensor<S, D>,
+  options?: Fitting<S, Options, "min">,
+): Tensor<ShapeOf<Reduced<S, Options, "min">>, Promote<D, D>>;
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extremum("min", x, options);
 }
 
 /** Index of the largest element along an axis, i32; the first of equals. */
+export function argmax<
+  S extends Shape,
+  Axis extends number = -1,
+  const Options extends { keepDims?: boolean } = None,
+>(
+  x: Tensor<S>,
+  axis?: Checked<Reduced<S, Options & { readonly axes: Axis }, "argmax">, Axis>,
+  options?: Options,
+): Tensor<ShapeOf<Reduced<S, Options & { readonly axes: Axis }, "argmax">>, "i32">;
 export function argmax(x: Tensor, axis = -1, options: { keepDims?: boolean } = {}): Tensor {
   const at = normalizeAxis(axis, x.shape.length, "argmax");
   if (x.shape[at] === 0) throw new RangeError(`argmax: axis ${axis} of ${showShape(x.shape)} has size 0`);

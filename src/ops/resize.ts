@@ -1,15 +1,32 @@
 import type { Pair } from "../core/kernel.js";
-import { showShape } from "../core/shape.js";
+import { type Shape, showShape } from "../core/shape.js";
+import type { IsUnknown, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { record } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
 import { pair, type Size2d } from "./conv.js";
 import { requireFloat } from "./matmul.js";
+import type { PairOf } from "./window_types.js";
+
+export type Resized<X, Size> = X extends readonly [
+  infer N extends number,
+  infer C extends number,
+  number,
+  number,
+]
+  ? IsUnknown<X> extends true
+    ? Unknown
+    : [N, C, ...PairOf<{ size: Size }, "size">]
+  : Unknown;
 
 /**
  * Bilinear resize of x [n, c, h, w] to [n, c, ...size]: half-pixel centres, edges clamped, no antialiasing (what
  * torchvision's `Resize` does when it enlarges).
  */
+export function resize<X extends Shape, const Size extends Size2d>(
+  x: Tensor<X>,
+  size: Size,
+): Tensor<Resized<X, Size>, "f32">;
 export function resize(x: Tensor, size: Size2d): Tensor {
   requireFloat("resize", x);
   const to: Pair = pair(size, "resize size");

@@ -1,10 +1,11 @@
 import { call, constant } from "../core/expression.js";
-import { normalizeAxis, showShape } from "../core/shape.js";
+import { normalizeAxis, type Shape, showShape } from "../core/shape.js";
+import type { Checked, ShapeOf } from "../core/shape_types.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { arange } from "./creation.js";
 import { unsqueeze } from "./movement.js";
 import { add, div, exp, log, neg, pointwise, square, sub } from "./pointwise.js";
-import { max, mean, type ReduceOptions, sum } from "./reduce.js";
+import { max, mean, type Reduced, type ReduceOptions, sum } from "./reduce.js";
 
 /** x less its largest element along the axes, which no gradient needs to know. */
 function shifted(x: Tensor, axes: readonly number[]): { z: Tensor; top: Tensor } {
@@ -13,20 +14,24 @@ function shifted(x: Tensor, axes: readonly number[]): { z: Tensor; top: Tensor }
 }
 
 /** exp(x) over its sum along an axis. */
-export function softmax(x: Tensor, axis = -1): Tensor {
+export function softmax<S extends Shape>(x: Tensor<S>, axis = -1): Tensor<S, "f32"> {
   const axes = [normalizeAxis(axis, x.shape.length, "softmax")];
   const e = exp(shifted(x, axes).z);
   return div(e, sum(e, { axes, keepDims: true }));
 }
 
 /** log(softmax(x)) along an axis, without overflow. */
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
+export function logSoftmax<S extends Shape>(x: Tensor<S>, axis = -1): Tensor<S, "f32"> {
   const axes = [normalizeAxis(axis, x.shape.length, "logSoftmax")];
   const { z } = shifted(x, axes);
   return sub(z, log(sum(exp(z), { axes, keepDims: true })));
 }
 
 /** log(sum(exp(x))) over axes, without overflow. */
+export function logSumExp<S extends Shape, const Options extends ReduceOptions = Record<never, never>>(
+  x: Tensor<S>,
+  options?: Checked<Reduced<S, Options, "max">, Options>,
+): Tensor<ShapeOf<Reduced<S, Options, "max">>, "f32">;
 export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
   const axes = options.axes === undefined ? x.shape.map((_, axis) => axis) : [options.axes].flat();
   const { z, top } = shifted(x, axes);
@@ -38,7 +43,7 @@ export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
  * Softmax cross-entropy of logits [n, classes] with integer labels [n]: the mean of -log softmax(logits)[label],
  * in nats. Throws a RangeError where shapes do not fit, a TypeError on f32 labels.
  */
-export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor<[], "f32"> {
   const [n, classes] = logits.shape as [number, number];
   if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== n) {
     throw new RangeError(
@@ -57,6 +62,6 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
 }
 
 /** Mean of (a - b) squared. */
-export function mseLoss(a: Tensor, b: Tensor): Tensor {
+export function mseLoss(a: Tensor, b: Tensor): Tensor<[], "f32"> {
   return mean(square(sub(a, b)));
 }

@@ -1,16 +1,25 @@
-import { type DType, dtypeOf, type HostArray, hostArray } from "../core/dtype.js";
+import {
+  type DType,
+  type DTypeOf,
+  dtypeOf,
+  type HostArray,
+  type HostArrayOf,
+  hostArray,
+} from "../core/dtype.js";
 import { elementCount, type Shape, sameShape, showShape } from "../core/shape.js";
+import type { Exact, Known, Unknown } from "../core/shape_types.js";
 import { type Node, record } from "../graph/graph.js";
 import { Storage } from "../graph/storage.js";
 import { assignNode, currentDevice, evaluateNodes } from "./evaluate.js";
 
 /**
  * A handle on a recorded value. Nothing is computed until a value is asked for (`data`, `item`, `evaluate`,
- * an optimizer's `step`). Operations are methods, joined on by the package's entry.
+ * an optimizer's `step`). Operations are methods, joined on by the package's entry. Its type carries the shape and the
+ * element type as far as the compiler knows them; plain `Tensor` is one of any shape and goes wherever one is asked for.
  */
-export class Tensor {
+export class Tensor<S extends Shape = Unknown, D extends DType = Unknown> {
   /** The gradient that `backward()` recorded, until an optimizer's step uses it. */
-  grad: Tensor | null = null;
+  grad: Tensor<S, "f32"> | null = null;
   /** Whether `backward()` gives this tensor a gradient. */
   readonly requiresGrad: boolean;
 
@@ -22,19 +31,19 @@ export class Tensor {
     this.requiresGrad = options.requiresGrad ?? false;
   }
 
-  get shape(): Shape {
-    return this.node.shape;
+  get shape(): Readonly<Known<S>> {
+    return this.node.shape as Known<S>;
   }
 
-  get dtype(): DType {
-    return this.node.dtype as DType;
+  get dtype(): 0 extends 1 & D ? DType : D {
+    return this.node.dtype as D;
   }
 
   /** The elements in row-major order, as a typed array of their own. */
-  async data(): Promise<HostArray> {
+  async data(): Promise<HostArrayOf<D>> {
     const done = evaluateNodes([this.node]);
     const [bytes] = await Promise.all([this.node.storage!.read(currentDevice()), done]);
-    return hostArray(this.dtype, bytes);
+    return hostArray(this.dtype, bytes) as HostArrayOf<D>;
   }
 
   /** The single element. Throws a RangeError if there are more. */
@@ -51,7 +60,7 @@ export class Tensor {
    * Gives a variable a new value: at once for whatever is recorded after, in memory with the next evaluation.
    * Throws a TypeError if this is no variable, a RangeError on another shape.
    */
-  assign(value: Tensor): void {
+  assign(value: Tensor<S, D>): void {
     if (!sameShape(this.shape, value.shape) || this.dtype !== value.dtype) {
       throw new RangeError(
         `assign: the variable is ${this.dtype}${showShape(this.shape)}, the value ${value.dtype}${showShape(value.shape)}`,
@@ -62,12 +71,12 @@ export class Tensor {
 
   /** Overwrites a variable from host memory (row-major, same dtype and count). */
   set(values: HostArray): void {
-    const host = tensor(values, this.shape);
+    const host: Tensor = tensor(values, this.shape);
     this.assign(host);
   }
 
   /** The same value, cut off from gradients. */
-  detach(): Tensor {
+  detach(): Tensor<S, D> {
     return new Tensor(
       record(
         { kind: "view", view: { kind: "reshape", shape: this.shape } },
@@ -81,6 +90,10 @@ export class Tensor {
 }
 
 /** A tensor of host values (copied at the first use; a number array becomes f32). Shape defaults to [length]. */
+export function tensor<Values extends HostArray | readonly number[], const S extends Shape = [number]>(
+  values: Values,
+  shape?: S,
+): Tensor<Exact<S>, DTypeOf<Values>>;
 export function tensor(values: HostArray | readonly number[], shape: Shape = [values.length]): Tensor {
   const array = Array.isArray(values) ? Float32Array.from(values) : (values as HostArray);
   if (elementCount(shape) !== array.length) {
@@ -94,10 +107,13 @@ export function tensor(values: HostArray | readonly number[], shape: Shape = [va
 }
 
 /** A variable: memory of its own that `assign` writes; starts as `initial`. */
-export function variable(initial: Tensor, options: { requiresGrad?: boolean } = {}): Tensor {
+export function variable<S extends Shape, D extends DType>(
+  initial: Tensor<S, D>,
+  options: { requiresGrad?: boolean } = {},
+): Tensor<S, D> {
   const storage = new Storage(initial.dtype, initial.shape);
   const node = sourceNode(storage, options.requiresGrad);
-  const made = new Tensor(assignNode(node, initial.node, options.requiresGrad ?? false), options);
+  const made = new Tensor<S, D>(assignNode(node, initial.node, options.requiresGrad ?? false), options);
   owners.set(storage, new WeakRef(made));
   return made;
 }

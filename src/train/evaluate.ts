@@ -5,6 +5,7 @@ import { add, cast, equal, mul } from "../ops/pointwise.js";
 import { argmax, sum } from "../ops/reduce.js";
 import { crossEntropy } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+import { type Agreeing, requireAgreement } from "./agreement.js";
 
 export interface Evaluation {
   /** Mean cross-entropy, in nats. */
@@ -43,8 +44,17 @@ export class RunningMetrics {
   }
 }
 
-/** Loss and accuracy of a network on a data set, dropout off; leaves the training mode as it was. */
+/**
+ * Loss and accuracy of a network on a data set, dropout off; leaves the training mode as it was. Throws a RangeError
+ * where the network and the set do not agree in an example's shape or the number of classes.
+ */
+export async function evaluate<Net extends Module, Set extends Dataset>(
+  net: Net,
+  set: Agreeing<Net, Set, "set">,
+  batchSize?: number,
+): Promise<Evaluation>;
 export async function evaluate(net: Module, set: Dataset, batchSize = 256): Promise<Evaluation> {
+  requireAgreement(net, set, "set");
   const start = performance.now();
   const wasTraining = net.training;
   net.eval();

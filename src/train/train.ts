@@ -12,6 +12,7 @@ import { crossEntropy } from "../ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+import { type Agreeing, requireAgreement } from "./agreement.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
 
 export interface Progress {
@@ -91,8 +92,16 @@ export class DivergedError extends UserError {
 
 /**
  * The book's `train_ch6`: Xavier-uniform weights, softmax cross-entropy, shuffled batches, after each epoch the
- * test set. Throws a UserError where the batch is larger than the set, a DivergedError on a loss that is no number.
+ * test set. Throws a UserError where the batch is larger than the set, a RangeError where the network and a set do not
+ * agree in an example's shape or the number of classes, a DivergedError on a loss that is no number.
  */
+export async function train<Net extends Module, TrainSet extends Dataset, TestSet extends Dataset>(
+  net: Net,
+  options: Omit<TrainOptions, "trainSet" | "testSet"> & {
+    readonly trainSet: Agreeing<Net, TrainSet, "trainSet">;
+    readonly testSet: Agreeing<Net, TestSet, "testSet">;
+  },
+): Promise<TrainResult>;
 export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
   const {
     trainSet,
@@ -105,6 +114,8 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   } = options;
   if (!Number.isInteger(epochs) || epochs < 1)
     throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
+  requireAgreement(net, trainSet, "trainSet");
+  requireAgreement(net, testSet, "testSet");
   const steps = batchCount(trainSet.count, batchSize);
   if (options.device) useDevice(options.device);
   manualSeed(seed);
@@ -114,7 +125,7 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   const fullRate = optimizer.learningRate;
   const schedule = options.schedule?.(steps * epochs);
   const metrics = new RunningMetrics();
-  const health = new Health(parameters);
+  const health = new Health([...net.namedState().values()]);
   const results: EpochResult[] = [];
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
@@ -188,8 +199,8 @@ class Health {
   private readonly badStep: Tensor = variable(full([], 0));
   private readonly good: readonly Tensor[];
 
-  constructor(private readonly parameters: readonly Tensor[]) {
-    this.good = parameters.map((parameter) => variable(parameter.detach()));
+  constructor(private readonly state: readonly Tensor[]) {
+    this.good = state.map((one) => variable(one.detach()));
   }
 
   /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
@@ -204,7 +215,7 @@ class Health {
     this.badStep.assign(bad);
     const healthy = less(bad, 0.5);
     this.good.forEach((kept, k) => {
-      kept.assign(where(healthy, this.parameters[k]!.detach(), kept));
+      kept.assign(where(healthy, this.state[k]!.detach(), kept));
     });
     return healthy;
   }
@@ -213,10 +224,10 @@ class Health {
   async throwIfDiverged(): Promise<void> {
     const step = await this.badStep.item();
     if (step === 0) return;
-    this.parameters.forEach((parameter, k) => {
-      parameter.assign(this.good[k]!.detach());
+    this.state.forEach((one, k) => {
+      one.assign(this.good[k]!.detach());
     });
-    await compute(...this.parameters);
+    await compute(...this.state);
     throw new DivergedError(step);
   }
 }

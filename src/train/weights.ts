@@ -6,9 +6,9 @@ import { type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite } from "./atomic_write.js";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 
-/** Parameters as a safetensors file's bytes, by PyTorch's names. */
+/** Parameters and buffers as a safetensors file's bytes, by PyTorch's names. */
 export async function encodeWeights(net: Module): Promise<Uint8Array> {
-  const entries = [...net.namedParameters()];
+  const entries = [...net.namedState()];
   const tensors = await Promise.all(
     entries.map(async ([name, parameter]) => {
       const values = await parameter.data();
@@ -19,12 +19,12 @@ export async function encodeWeights(net: Module): Promise<Uint8Array> {
   return encodeSafetensors(new Map(tensors));
 }
 
-/** Writes a network's parameters as safetensors, whole or not at all. */
+/** Writes a network's parameters and buffers as safetensors, whole or not at all. */
 export async function saveWeights(net: Module, path: string): Promise<void> {
   await atomicWrite(path, await encodeWeights(net));
 }
 
-/** Reads a network's parameters from safetensors. Throws where the file is damaged or made for another network. */
+/** Reads a network's parameters and buffers from safetensors. Throws where the file is damaged or made for another network. */
 export async function loadWeights(net: Module, path: string): Promise<void> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
