@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rmdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open, readdir, readFile, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import { atomicWrite } from "./atomic_write.js";
+import { atomicWrite, makeDirectory } from "./atomic_write.js";
 
 /** One JSON object, as a run's configuration or a line of its metrics. */
 export type JsonRecord = Record<string, unknown>;
@@ -140,25 +140,6 @@ export function nextRunDirectory(base = "runs", name = "run"): string {
     const path = join(base, number === 1 ? name : `${name}-${number}`);
     if (!existsSync(path)) return path;
   }
-}
-
-/**
- * Makes a directory and those above it, and tells whether it is new. Node's own recursive mkdir never
- * returns where the system answers "no such directory" for ever, as below /proc.
- */
-async function makeDirectory(path: string): Promise<boolean> {
-  for (const parentsExist of [false, true]) {
-    try {
-      await mkdir(path);
-      return true;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === "EEXIST" && (await stat(path)).isDirectory()) return false;
-      if (code !== "ENOENT" || parentsExist || dirname(path) === path) throw error;
-      await makeDirectory(dirname(path));
-    }
-  }
-  return false;
 }
 
 function parseRecord(text: string): JsonRecord | undefined {

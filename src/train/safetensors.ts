@@ -15,40 +15,55 @@ const metadataKey = "__metadata__";
 /** The format's own bound. */
 const maximumHeader = 100_000_000;
 
+/** What a header says of a tensor. */
+export type TensorLayout = Pick<StoredTensor, "dtype" | "shape">;
+
 /**
- * The bytes of a safetensors file: u64 length of the header, the header (JSON, padded with spaces to
- * eight bytes), the tensors end to end. Throws an Error if a tensor's data do not fill its shape.
+ * The first bytes of a safetensors file: u64 length of the header, the header (JSON, padded with spaces to eight
+ * bytes). The tensors follow end to end in the order of `names`: wide elements first, so that every tensor is
+ * aligned whatever the bytes' count, else as given.
  */
+export function encodeHeader(
+  layouts: ReadonlyMap<string, TensorLayout>,
+  metadata?: Readonly<Record<string, string>>,
+): { bytes: Uint8Array; names: readonly string[] } {
+  const entries = [...layouts].sort(([, a], [, b]) => byteSizes[b.dtype] - byteSizes[a.dtype]);
+  const header = new Map<string, unknown>();
+  if (metadata !== undefined) header.set(metadataKey, metadata);
+  let end = 0;
+  for (const [name, { dtype, shape }] of entries) {
+    if (name === metadataKey) throw new Error(`A tensor cannot be called ${metadataKey}: rename it.`);
+    const begin = end;
+    end += sizeInBytes(dtype, shape);
+    header.set(name, { dtype, shape, data_offsets: [begin, end] });
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const bytes = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true);
+  bytes.set(json, 8);
+  return { bytes, names: entries.map(([name]) => name) };
+}
+
+/** The bytes of a safetensors file. Throws an Error if a tensor's data do not fill its shape. */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
-  // Wide elements first, so that every tensor is aligned whatever the bytes' count.
-  const entries = [...tensors].sort(([, a], [, b]) => byteSizes[b.dtype] - byteSizes[a.dtype]);
-  const header = new Map<string, unknown>();
-  if (metadata !== undefined) header.set(metadataKey, metadata);
-  let end = 0;
-  for (const [name, { dtype, shape, data }] of entries) {
-    if (name === metadataKey) throw new Error(`A tensor cannot be called ${metadataKey}: rename it.`);
+  for (const [name, { dtype, shape, data }] of tensors) {
     const expected = sizeInBytes(dtype, shape);
     if (data.byteLength !== expected) {
       throw new Error(
         `${name}: ${dtype} [${shape}] takes ${expected} bytes, not ${data.byteLength}: pass as many.`,
       );
     }
-    header.set(name, { dtype, shape, data_offsets: [end, end + expected] });
-    end += expected;
   }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.fill(0x20, 8, 8 + headerLength);
-  bytes.set(json, 8);
-  let position = 8 + headerLength;
-  for (const [, { data }] of entries) {
-    bytes.set(data, position);
-    position += data.byteLength;
+  const header = encodeHeader(tensors, metadata);
+  const parts = [header.bytes, ...header.names.map((name) => tensors.get(name)!.data)];
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let position = 0;
+  for (const part of parts) {
+    bytes.set(part, position);
+    position += part.byteLength;
   }
   return bytes;
 }
@@ -72,6 +87,8 @@ export function decodeSafetensors(
     fail(`it announces a header of ${announced} bytes and has room for ${Math.min(room, maximumHeader)}`);
   }
   const start = 8 + Number(announced);
+  // The format has it so, and JSON alone would let white space lead.
+  if (announced > 0 && bytes[8] !== 0x7b) fail("its header does not begin with {");
   const header = parseHeader(bytes.subarray(8, start)) ?? fail("its header is not a JSON object");
   const metadata = readMetadata(header.get(metadataKey)) ?? fail("its metadata are not all strings");
   header.delete(metadataKey);

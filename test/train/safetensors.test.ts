@@ -82,11 +82,14 @@ describe("safetensors", () => {
     ],
     ["a header that is not JSON", file("{"), "its header is not a JSON object"],
     [
-      "a header that is not UTF-8",
+      "a header of one wrong byte",
       Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 255),
-      "its header is not a JSON object",
+      "its header does not begin with {",
     ],
-    ["a header that is a list", file([]), "its header is not a JSON object"],
+    ["a header that is not UTF-8", file('{"\ufffd').fill(255, 10), "its header is not a JSON object"],
+    ["a header that is a list", file([]), "its header does not begin with {"],
+    ["a header after white space", file(" {}"), "its header does not begin with {"],
+    ["no header", new Uint8Array(8), "its header is not a JSON object"],
     ["metadata of numbers", file({ __metadata__: { a: 1 } }), "its metadata are not all strings"],
     ["a tensor that is nothing", file({ w: null }), 'the tensor "w" has no dtype'],
     [
