@@ -6,9 +6,9 @@ import { mlp, softmaxRegression } from "./mlp.js";
 
 export { alexnet, lenet, mlp, softmaxRegression };
 
-type Builder = (inputShape?: readonly [number, number, number], classes?: number) => Sequential;
+export type Builder = (inputShape?: readonly [number, number, number], classes?: number) => Sequential;
 
-interface ModelEntry {
+export interface ModelEntry {
   readonly build: Builder;
   /** Height and width its input is made for. */
   readonly size: number;

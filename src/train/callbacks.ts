@@ -54,9 +54,10 @@ export interface CheckpointEvent {
   readonly seconds: number;
 }
 
-/** A checkpoint that training goes on from. */
+/** A checkpoint that training goes on from, or the beginning. */
 export interface ResumeEvent {
-  readonly path: string;
+  /** null where there was no checkpoint, so that all starts anew. */
+  readonly path: string | null;
   /** Steps of the whole run that it holds. */
   readonly steps: number;
   /** Epochs finished before it. */
@@ -70,7 +71,7 @@ export interface ResumeEvent {
  * controller whose signal `train()` was given.
  */
 export interface TrainCallbacks {
-  /** Once, before the first step, where `resume` found a checkpoint. */
+  /** Once, before the first step, where `resume` was asked for. */
   readonly onResume?: (event: ResumeEvent) => void | Promise<void>;
   readonly onStep?: (event: StepEvent) => void | Promise<void>;
   /** Five times an epoch, and every `progressSeconds`. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { hostArray } from "../core/dtype.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
@@ -7,6 +7,7 @@ import type { RandomState } from "../ops/random.js";
 import { evaluate as compute, type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import type { EpochResult } from "./callbacks.js";
+import { DirectoryLock } from "./lock.js";
 import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";
 
 /** What a run must have been started with for its checkpoint to fit. */
@@ -48,13 +49,30 @@ const checksumBytes = 32;
  * safetensors: F32 tensors, the state as JSON in its metadata, and last the SHA-256 of all bytes before it.
  */
 export class CheckpointStore {
+  private lock: DirectoryLock | undefined;
+
   constructor(
     readonly directory: string,
     /** How many of the newest are kept. */
-    private readonly keep: number,
+    private readonly keep = 2,
   ) {
     if (!Number.isInteger(keep) || keep < 1)
       throw new UserError(`checkpoints to keep: ${keep}; give a whole number of at least 1`);
+  }
+
+  /** Makes the directory if need be, and takes it. Throws a UserError where it cannot be written or is in use. */
+  async open(): Promise<void> {
+    await makeDirectory(this.directory).catch((error: unknown) => {
+      throw new UserError(
+        `${this.directory} cannot be made, because ${fileProblem(error)}: choose another place.`,
+      );
+    });
+    this.lock = await DirectoryLock.acquire(this.directory);
+    await removeTemporaries(this.directory);
+  }
+
+  async close(): Promise<void> {
+    await this.lock?.release();
   }
 
   /**
@@ -63,11 +81,6 @@ export class CheckpointStore {
    */
   async write(state: TrainState, tensors: ReadonlyMap<string, Tensor>, best?: number): Promise<string> {
     const path = this.path(state.steps);
-    await makeDirectory(this.directory).catch((error: unknown) => {
-      throw new UserError(
-        `${this.directory} cannot be made, because ${fileProblem(error)}: choose another place.`,
-      );
-    });
     await atomicWrite(path, pieces(state, tensors));
     const older = (await this.steps()).filter((steps) => steps !== state.steps);
     // Those after it are the rest of a future that was damaged.
@@ -82,7 +95,6 @@ export class CheckpointStore {
    * warning. Throws a UserError if all are damaged.
    */
   async newest(warn: (message: string) => void): Promise<(Checkpoint & { path: string }) | undefined> {
-    await removeTemporaries(this.directory);
     const all = await this.steps();
     for (const steps of all) {
       const path = this.path(steps);
@@ -100,6 +112,12 @@ export class CheckpointStore {
     return undefined;
   }
 
+  /** Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. */
+  async peek(): Promise<TrainState | undefined> {
+    const [steps] = await this.steps();
+    return steps === undefined ? undefined : readState(this.path(steps));
+  }
+
   private path(steps: number): string {
     return join(this.directory, `step-${String(steps).padStart(9, "0")}.safetensors`);
   }
@@ -114,6 +132,22 @@ export class CheckpointStore {
     });
     const found = names.flatMap((name) => /^step-(\d+)\.safetensors$/.exec(name)?.[1] ?? []);
     return found.map(Number).sort((a, b) => b - a);
+  }
+}
+
+async function readState(path: string): Promise<TrainState | undefined> {
+  const file = await open(path, "r");
+  try {
+    const { buffer } = await file.read(new Uint8Array(8), 0, 8, 0);
+    const length = Number(new DataView(buffer.buffer).getBigUint64(0, true));
+    if (length > (await file.stat()).size) return undefined;
+    const header = await file.read(new Uint8Array(length), 0, length, 8);
+    const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(header.buffer));
+    return parseState(metadata.state);
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
   }
 }
 

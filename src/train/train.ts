@@ -82,10 +82,27 @@ export class DivergedError extends UserError {
 
 /**
  * The book's `train_ch6`: Xavier-uniform weights, softmax cross-entropy, shuffled batches, after each epoch the
- * test set. Throws a UserError where the batch is larger than the set, a checkpoint cannot be written, or one
- * was written for another network or other settings, and a DivergedError on a loss that is no number.
+ * test set. Throws a UserError where the batch is larger than the set, a checkpoint cannot be written, was written
+ * for another network or other settings, or another process writes there, and a DivergedError on a loss that is no
+ * number.
  */
 export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
+  const { checkpoint } = options;
+  if (!checkpoint) return trainWith(undefined, net, options);
+  const store = new CheckpointStore(checkpoint.directory, checkpoint.keep);
+  await store.open();
+  try {
+    return await trainWith(store, net, options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function trainWith(
+  store: CheckpointStore | undefined,
+  net: Module,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const {
     trainSet,
     testSet,
@@ -100,7 +117,6 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
     throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
   const steps = batchCount(trainSet.count, batchSize);
   const listeners = [options, ...(options.callbacks ?? [])];
-  const store = checkpoint && new CheckpointStore(checkpoint.directory, checkpoint.keep ?? 2);
   const isDue = checkpointClock(checkpoint?.every);
   if (options.device) useDevice(options.device);
   manualSeed(seed);
@@ -145,11 +161,13 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
     results.push(...state.epochs);
     if (schedule && state.steps > 0) optimizer.learningRate = fullRate * schedule(state.steps - 1);
     setRandomState(state.random);
-    const { finished } = state;
-    for (const { onResume } of listeners)
-      await onResume?.({ path, steps: state.steps, epochs: state.epochs, finished });
-    if (finished) return end(false);
   }
+  if (checkpoint?.resume) {
+    const { steps = 0, epochs = [], finished = false } = saved?.state ?? {};
+    for (const { onResume } of listeners)
+      await onResume?.({ path: saved?.path ?? null, steps, epochs, finished });
+  }
+  if (saved?.state.finished) return end(false);
   /** Writes a checkpoint; the device must have nothing left to do. */
   const save = async (epoch: number, finished = false): Promise<void> => {
     if (!store) return;
