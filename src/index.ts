@@ -10,7 +10,7 @@ import * as random from "./ops/random.js";
 import * as reduce from "./ops/reduce.js";
 import * as resizeOps from "./ops/resize.js";
 import * as softmaxOps from "./ops/softmax.js";
-import { useDevice } from "./tensor/evaluate.js";
+import { hasDevice, useDevice } from "./tensor/evaluate.js";
 import { Tensor } from "./tensor/tensor.js";
 
 export type { DType, HostArray } from "./core/dtype.js";
@@ -156,4 +156,5 @@ for (const [name, operation] of Object.entries(methods)) {
   });
 }
 
-useDevice(await openDevice("auto"));
+// The command line chooses its own before a user's model file imports this.
+if (!hasDevice()) useDevice(await openDevice("auto"));

@@ -32,8 +32,8 @@ export function addEvaluate(program: Command): void {
     .action(async (path: string, flags: EvaluateFlags) => {
       const run = await RunDirectory.open(path);
       const saved = run.config as unknown as RunConfig;
-      const { build } = await loadModel(saved.model);
       useDevice(await deviceOf(flags.device, flags.threads));
+      const { build } = await loadModel(saved.model);
       const dataDir = flags.dataDir ?? saved.dataDir;
       const config: DataConfig = {
         data: saved.data,

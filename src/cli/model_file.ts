@@ -27,9 +27,9 @@ export async function modelChecksum(name: string): Promise<string | undefined> {
 
 /**
  * A model of the library by its name, or the default export of a user's file: a network, or a function from the input's
- * shape (with a default) to one. `seed` decides the first weights of a network that is made while the file is read. Call
- * it before a device is chosen: the file may import the package, which chooses its own. Throws a UserError that says
- * what is wrong with the file.
+ * shape (with a default) to one. `seed` decides the first weights of a network that is made while the file is read. Choose
+ * a device before: a file that imports the package else has one opened. Throws a UserError that says what is wrong
+ * with the file.
  */
 export async function loadModel(name: string, seed = 0): Promise<ModelEntry> {
   if (!isModelFile(name)) return findModel(name);

@@ -15,9 +15,9 @@ export function addSummary(program: Command): void {
     .option("--batch-size <n>", "examples the table is for", wholeNumber(1), 1)
     .option("--json", "print one JSON object a layer and nothing else")
     .action(async (model: string, flags: { resize?: number; batchSize: number; json?: true }) => {
-      const { build, size } = await loadModel(model);
       // Shapes only: nothing is computed, so no other device needs to be opened.
       useDevice(openReference());
+      const { build, size } = await loadModel(model);
       const resize = flags.resize ?? size;
       const net = build([1, resize, resize]);
       if (flags.json) for (const row of net.layers(flags.batchSize)) printJson(row);

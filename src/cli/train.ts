@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
 import type { Device } from "../devices/device.js";
+import { useDevice } from "../tensor/evaluate.js";
 import {
   initializerNames,
   optimizerNames,
@@ -94,11 +95,13 @@ export function addTrain(program: Command): void {
       new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
     )
     .option("--out <dir>", "run directory (default: runs/<model>)")
-    .option(
-      "--checkpoint-every <when>",
-      "steps such as 500, or a time such as 30s or 5min; each epoch's end as well",
-      interval,
-      { seconds: 300 },
+    .addOption(
+      new Option(
+        "--checkpoint-every <when>",
+        "steps such as 500, or a time such as 30s; each epoch's end as well",
+      )
+        .argParser(interval)
+        .default({ seconds: 300 }, "5min"),
     )
     .option("--keep-checkpoints <n>", "newest checkpoints kept beside the best", wholeNumber(1), 2)
     .option("--json", "print one JSON object a line and nothing else")
@@ -114,7 +117,8 @@ export function addTrain(program: Command): void {
 /** Trains anew. */
 async function begin(model: string, flags: TrainFlags): Promise<void> {
   const { dataDir, sample, resize, weights, threads, device, out, json, resume: _, recipe, ...rest } = flags;
-  // Before the device is opened: a user's file may import the package, which opens its own.
+  const opened = await deviceOf(device, threads);
+  useDevice(opened);
   const { size } = await loadModel(model, flags.seed);
   const checksum = await modelChecksum(model);
   const config = inNumbers({
@@ -129,7 +133,6 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     ...(weights === undefined ? {} : { weights: resolve(weights) }),
     ...(checksum === undefined ? {} : { modelChecksum: checksum }),
   });
-  const opened = await deviceOf(device, threads);
   const path = out ?? nextRunDirectory("runs", modelTitle(model));
   await runAndReport(config, opened, path, flags, false);
 }
@@ -166,7 +169,6 @@ async function resume(
   const checksum = await modelChecksum(config.model);
   if (checksum !== config.modelChecksum)
     throw new UserError(`${config.model} has changed since ${path} was begun: restore it, or train anew.`);
-  await loadModel(config.model, config.seed);
   const opened = await deviceOf(flags.device, flags.threads);
   const { dataDir = config.dataDir } = flags;
   await runAndReport({ ...config, ...(dataDir === undefined ? {} : { dataDir }) }, opened, path, flags, true);

@@ -16,7 +16,6 @@ import { type RecipeName, type RecipeSettings, recipeOptions } from "../train/re
 import { RunDirectory } from "../train/run_directory.js";
 import { type CheckpointOptions, DivergedError, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
-import { curvesSvg } from "../views/curves.js";
 import { loadModel, modelTitle } from "./model_file.js";
 
 /** All that decides a run; what `config.json` holds. */
@@ -107,8 +106,8 @@ export async function runTraining(
   report: RunReporter,
   options: { progressSeconds?: number; resume?: boolean } = {},
 ): Promise<RunOutcome> {
-  const model = await loadModel(config.model, config.seed);
   useDevice(device);
+  const model = await loadModel(config.model, config.seed);
   manualSeed(config.seed);
   const net = model.build([1, config.resize, config.resize]);
   const recipe = recipeOptions(config);
@@ -161,7 +160,7 @@ export async function runTraining(
       onEpoch: async (epoch) => {
         epochs.push(epoch);
         await run.appendMetrics({ ...epoch });
-        await run.writeFile("curves.svg", curves(config, data, epochs));
+        await run.writeFile("curves.svg", await curves(config, data, epochs));
         await save();
         report.epoch(epoch);
       },
@@ -179,7 +178,9 @@ export async function runTraining(
   }
 }
 
-function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): string {
+async function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): Promise<string> {
+  // Takes longer to load than all the rest, and most commands draw nothing.
+  const { curvesSvg } = await import("../views/curves.js");
   const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
   const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
   const recipe = config.recipe === "notebook" ? "" : `, recipe ${config.recipe}`;

@@ -11,7 +11,7 @@ import { writeFewImages } from "../support/few_images.js";
 
 const kills = 20;
 const bin = fileURLToPath(new URL("../../bin/flybrick.js", import.meta.url));
-const model = fileURLToPath(new URL("../support/dropout_net.ts", import.meta.url));
+const model = fileURLToPath(new URL("../support/dropout_net.js", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "flybrick-kill-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -63,7 +63,7 @@ test(`a run that is killed ${kills} times ends with the bits of one that is not`
     "--batch-size",
     "20",
     "--epochs",
-    "40",
+    "16",
     "--recipe",
     "fast",
     "--seed",

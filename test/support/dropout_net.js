@@ -1,7 +1,7 @@
 /** A user's own model file: what the command line trains where a test kills it. */
 import { nn } from "flybrick";
 
-export default (inputShape = [1, 28, 28] as const) =>
+export default (inputShape = [1, 28, 28]) =>
   nn.sequential(
     inputShape,
     nn.flatten(),
