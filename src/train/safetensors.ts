@@ -93,42 +93,43 @@ export function decodeSafetensors(
   const metadata = readMetadata(header.get(metadataKey)) ?? fail("its metadata are not all strings");
   header.delete(metadataKey);
 
-  const found = [...header].map(([tensor, entry]) => {
+  const found = [...header].map(([key, entry]) => {
+    const tensor = shown(key);
     const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
-    if (typeof dtype !== "string") return fail(`the tensor "${tensor}" has no dtype`);
+    if (typeof dtype !== "string") return fail(`the tensor ${tensor} has no dtype`);
     if (!Object.hasOwn(byteSizes, dtype)) {
       throw new UserError(
-        `${name} has the tensor "${tensor}" of type ${dtype}, which cannot be read: convert it to F32, I32 or U8.`,
+        `${name} has the tensor ${tensor} of type ${shown(dtype)}, which cannot be read: convert it to F32, I32 or U8.`,
       );
     }
-    if (!isCounts(shape)) return fail(`the tensor "${tensor}" has the shape ${JSON.stringify(shape)}`);
+    if (!isCounts(shape)) return fail(`the tensor ${tensor} has the shape ${shown(shape)}`);
     if (!isCounts(offsets) || offsets.length !== 2) {
-      return fail(`the tensor "${tensor}" has the offsets ${JSON.stringify(offsets)}`);
+      return fail(`the tensor ${tensor} has the offsets ${shown(offsets)}`);
     }
     const [begin, end] = offsets as [number, number];
     const size = sizeInBytes(dtype as SafetensorsDtype, shape);
     if (end - begin !== size) {
-      fail(`the tensor "${tensor}", ${dtype} [${shape}], takes ${size} bytes and is given ${end - begin}`);
+      fail(`the tensor ${tensor}, ${dtype} ${shown(shape)}, takes ${size} bytes and is given ${end - begin}`);
     }
-    return { tensor, dtype: dtype as SafetensorsDtype, shape, begin, end };
+    return { key, tensor, dtype: dtype as SafetensorsDtype, shape, begin, end };
   });
 
   const length = bytes.length - start;
   let covered = 0;
   for (const { tensor, begin, end } of [...found].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (end > length) fail(`the tensor "${tensor}" ends at byte ${end} of ${length}`);
-    if (begin < covered) fail(`the tensor "${tensor}" begins at byte ${begin}, within the one before it`);
-    if (begin > covered) fail(`bytes ${covered} to ${begin} before the tensor "${tensor}" belong to none`);
+    if (end > length) fail(`the tensor ${tensor} ends at byte ${end} of ${length}`);
+    if (begin < covered) fail(`the tensor ${tensor} begins at byte ${begin}, within the one before it`);
+    if (begin > covered) fail(`bytes ${covered} to ${begin} before the tensor ${tensor} belong to none`);
     covered = end;
   }
   if (covered < length) fail(`${length - covered} bytes after the last tensor belong to none`);
 
   const tensors = new Map<string, StoredTensor>();
-  for (const { tensor, dtype, shape, begin, end } of found) {
+  for (const { key, dtype, shape, begin, end } of found) {
     const view = new Uint8Array(bytes.buffer, bytes.byteOffset + start + begin, end - begin);
     // A copy only where a typed array could not lie over the view.
     const data = view.byteOffset % byteSizes[dtype] === 0 ? view : new Uint8Array(view);
-    tensors.set(tensor, { dtype, shape, data });
+    tensors.set(key, { dtype, shape, data });
   }
   return { tensors, metadata };
 }
@@ -154,6 +155,20 @@ function readMetadata(value: unknown): Record<string, string> | undefined {
   return isSound ? (value as Record<string, string>) : undefined;
 }
 
+/** A value of the file for a message: in short, and whatever it is. */
+function shown(value: unknown): string {
+  try {
+    const text = JSON.stringify(value) ?? "undefined";
+    return text.length > 100 ? `${text.slice(0, 100)}...` : text;
+  } catch {
+    // JSON.parse takes nesting that JSON.stringify has no stack for.
+    return "nested without end";
+  }
+}
+
 function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+  return (
+    Array.isArray(value) &&
+    value.every((item) => Number.isSafeInteger(item) && item >= 0 && !Object.is(item, -0))
+  );
 }

@@ -95,10 +95,20 @@ describe("safetensors", () => {
     [
       "half precision",
       file({ w: { dtype: "F16", shape: [1], data_offsets: [0, 2] } }, 2),
-      '"w" of type F16, which',
+      '"w" of type "F16", which',
     ],
     ["a negative size", file({ w: f32([-1], 0, 4) }, 4), 'the tensor "w" has the shape [-1]'],
+    [
+      "a size of minus zero",
+      file('{"w":{"dtype":"U8","shape":[-0],"data_offsets":[0,0]}}'),
+      'the tensor "w" has the shape',
+    ],
     ["a broken size", file({ w: f32([0.5], 0, 2) }, 2), 'the tensor "w" has the shape [0.5]'],
+    [
+      "a shape without end",
+      file(`{"w":{"dtype":"U8","shape":${"[".repeat(50_000)}${"]".repeat(50_000)}}}`),
+      'the tensor "w" has the shape nested without end',
+    ],
     ["no offsets", file({ w: { dtype: "F32", shape: [1] } }, 4), 'the tensor "w" has the offsets undefined'],
     [
       "three offsets",
