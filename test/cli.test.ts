@@ -429,7 +429,7 @@ describe("a run that is resumed", () => {
     const before = readdirSync(stopped, { recursive: true }).sort();
     const { code, stdout } = await flybrick("train", "--resume", stopped);
     expect(code).toBe(0);
-    expect(stdout).toBe(`${stopped} is finished: all 60 epochs are trained, and nothing is left to do.\n`);
+    expect(stdout).toBe(`${stopped} is finished, with 60 epochs: nothing is left to do.\n`);
     expect(readdirSync(stopped, { recursive: true }).sort()).toEqual(before);
     const json = await flybrick("train", "--resume", stopped, "--json");
     expect(JSON.parse(json.stdout)).toMatchObject({ event: "done", finished: true });

@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import type { EpochResult } from "../train/callbacks.js";
+import { bestEpoch, type EpochResult } from "../train/callbacks.js";
 import { CheckpointStore } from "../train/checkpoint.js";
 import { lockHolders } from "../train/lock.js";
 import { RunDirectory } from "../train/run_directory.js";
@@ -27,10 +27,7 @@ export async function readRun(path: string): Promise<RunSummary> {
     path,
     config,
     epochs,
-    best: epochs.reduce<EpochResult | undefined>(
-      (best, one) => (best && best.testAccuracy >= one.testAccuracy ? best : one),
-      undefined,
-    ),
+    best: bestEpoch(epochs),
     // Without checkpoints, as in runs of earlier versions, the metrics have to do.
     finished: state?.finished ?? (config.checkpointEvery === undefined && epochs.length >= config.epochs),
     running: (await lockHolders(path)).length > 0,

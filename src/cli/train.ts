@@ -43,6 +43,7 @@ interface TrainFlags extends Partial<RecipeSettings> {
   out?: string;
   checkpointEvery: NonNullable<RunConfig["checkpointEvery"]>;
   keepCheckpoints: number;
+  earlyStopping?: number;
   resume?: string;
   json?: true;
 }
@@ -76,15 +77,14 @@ export function addTrain(program: Command): void {
     .option("--no-nesterov", "do not, whatever the recipe says")
     .option("--weight-decay <x>", "L2 penalty", numberFrom(0))
     .addOption(
-      new Option("--schedule <name>", "how the learning rate moves: not, or down to zero").choices(
-        scheduleNames,
-      ),
+      new Option("--schedule <name>", "how the learning rate moves over the run").choices(scheduleNames),
     )
     .option(
       "--warmup-steps <n>",
       "steps up to the learning rate (cosine), at most a third of the run",
       wholeNumber(0),
     )
+    .option("--early-stopping <epochs>", "end after so many without a better test accuracy", wholeNumber(1))
     .option("--clip-grad-norm <x>", "largest norm of all gradients together, or none", numberOrNone)
     .addOption(new Option("--initializer <name>", "how weights are drawn").choices(initializerNames))
     .option("--normalize <how>", "pixels: none, data (its own figures), or mean,std", normalization)
@@ -162,8 +162,7 @@ async function resume(
   const { json } = flags;
   if (finished) {
     if (json) printJson({ event: "done", run: path, recipe: config.recipe, stopped: false, finished: true });
-    else
-      console.log(`${path} is finished: all ${config.epochs} epochs are trained, and nothing is left to do.`);
+    else console.log(`${path} is finished, with ${run.epochs.length} epochs: nothing is left to do.`);
     return;
   }
   const checksum = await modelChecksum(config.model);

@@ -38,6 +38,8 @@ export interface RunConfig extends RecipeSettings {
   /** Runs of earlier versions wrote none. */
   readonly checkpointEvery?: Required<CheckpointOptions>["every"];
   readonly keepCheckpoints?: number;
+  /** Epochs without a better test accuracy that end the run. */
+  readonly earlyStopping?: number;
   /** Of the file of a user's own model. */
   readonly modelChecksum?: string;
 }
@@ -142,6 +144,7 @@ export async function runTraining(
       epochs: config.epochs,
       seed: config.seed,
       signal: interrupt.signal,
+      ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
       checkpoint: {
         directory: run.checkpoints,
         ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),

@@ -33,6 +33,14 @@ export interface EpochResult {
   readonly seconds: number;
 }
 
+/** The epoch with the best test accuracy, the first of several. */
+export function bestEpoch(epochs: readonly EpochResult[]): EpochResult | undefined {
+  return epochs.reduce<EpochResult | undefined>(
+    (best, one) => (best && best.testAccuracy >= one.testAccuracy ? best : one),
+    undefined,
+  );
+}
+
 /** A step between its backward pass and its update: gradients are recorded, weights are the old ones. */
 export interface StepEvent {
   readonly epoch: number;

@@ -12,7 +12,7 @@ import { crossEntropy } from "../ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
-import type { EpochResult, TrainCallbacks } from "./callbacks.js";
+import { bestEpoch, type EpochResult, type TrainCallbacks } from "./callbacks.js";
 import {
   CheckpointStore,
   type RunSettings,
@@ -41,6 +41,8 @@ export interface TrainOptions extends TrainCallbacks {
   readonly optimizer: OptimizerRecipe;
   /** What the optimizer's learning rate is multiplied by, step by step over the whole run; 1 if left out. */
   readonly schedule?: ScheduleRecipe;
+  /** Ends the run after so many epochs without a better test accuracy; it never ends early if left out. */
+  readonly earlyStopping?: number;
   /** Gradients of a larger L2 norm, all of them together, are scaled down to it; none are if left out. */
   readonly clipGradNorm?: number;
   /** 128 if left out; the smaller last batch of an epoch is kept. */
@@ -115,6 +117,9 @@ async function trainWith(
   } = options;
   if (!Number.isInteger(epochs) || epochs < 1)
     throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
+  const { earlyStopping } = options;
+  if (earlyStopping !== undefined && !(Number.isInteger(earlyStopping) && earlyStopping >= 1))
+    throw new UserError(`earlyStopping is ${earlyStopping}; give a whole number of epochs of at least 1`);
   const steps = batchCount(trainSet.count, batchSize);
   const listeners = [options, ...(options.callbacks ?? [])];
   const isDue = checkpointClock(checkpoint?.every);
@@ -159,7 +164,7 @@ async function trainWith(
     metrics.examples = state.examples;
     ({ trainSeconds, dataSeconds } = state);
     results.push(...state.epochs);
-    if (schedule && state.steps > 0) optimizer.learningRate = fullRate * schedule(state.steps - 1);
+    if (schedule && state.steps > 0) optimizer.learningRate = fullRate * schedule(state.steps - 1, results);
     setRandomState(state.random);
   }
   if (checkpoint?.resume) {
@@ -172,10 +177,7 @@ async function trainWith(
   const save = async (epoch: number, finished = false): Promise<void> => {
     if (!store) return;
     const start = performance.now();
-    const best = results.reduce<EpochResult | undefined>(
-      (best, one) => (best && best.testAccuracy >= one.testAccuracy ? best : one),
-      undefined,
-    );
+    const best = bestEpoch(results);
     const state: TrainState = {
       settings,
       steps: optimizer.steps,
@@ -219,7 +221,7 @@ async function trainWith(
       const loss = crossEntropy(logits, y);
       metrics.add(loss, logits, y);
       backward(loss);
-      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps);
+      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
       const { learningRate } = optimizer;
       for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
       if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
@@ -267,9 +269,15 @@ async function trainWith(
     };
     results.push(result);
     for (const { onEpoch } of listeners) await onEpoch?.(result);
-    await save(epoch, epoch === epochs);
+    const isLast = epoch === epochs || epochsSinceBest(results) >= (earlyStopping ?? epochs);
+    await save(epoch, isLast);
+    if (isLast) break;
   }
   return end(false);
+}
+
+function epochsSinceBest(epochs: readonly EpochResult[]): number {
+  return epochs.length - (bestEpoch(epochs)?.epoch ?? 0);
 }
 
 /** Tells after a step, counted over the run, whether a checkpoint is due. */

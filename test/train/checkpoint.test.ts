@@ -8,7 +8,7 @@ import { Dataset } from "../../src/data/dataset.js";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
 import * as nn from "../../src/nn/index.js";
 import { manualSeed, randomState } from "../../src/ops/random.js";
-import { adamw, type OptimizerRecipe, sgd, warmupCosine } from "../../src/optim/index.js";
+import { adamw, type OptimizerRecipe, reduceLrOnPlateau, sgd, warmupCosine } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import type { EpochResult } from "../../src/train/callbacks.js";
 import { decodeCheckpoint } from "../../src/train/checkpoint.js";
@@ -109,7 +109,8 @@ async function killed(keep: number): Promise<string[]> {
   return (await readdir(directory)).sort();
 }
 
-for (const [name, device] of await testDevices()) {
+const devices = await testDevices();
+for (const [name, device] of devices) {
   describe(`resuming on ${name}`, () => {
     test.each<[string, OptimizerRecipe]>([
       ["SGD with momentum", momentum],
@@ -166,6 +167,8 @@ for (const [name, device] of await testDevices()) {
 }
 
 describe("checkpoints", () => {
+  beforeEach(() => useDevice(devices.at(-1)![1]));
+
   test("begin anew where there is none, and do nothing where the run is finished", async () => {
     const checkpoint = { directory: join(directory, "new", "one"), resume: true };
     const whole = await run({ checkpoint });
@@ -199,6 +202,39 @@ describe("checkpoints", () => {
       Number(/^step-(\d{9})\.safetensors$/.exec(name)![1]),
     );
     expect(kept.sort((a, b) => a - b)).toEqual([...new Set([best, 18, 21])].sort((a, b) => a - b));
+  });
+
+  test("know of early stopping: a run that ended early is finished", async () => {
+    // Too small a rate to change any answer.
+    const options = { optimizer: sgd({ learningRate: 1e-30 }), earlyStopping: 1 };
+    const checkpoint = { directory, resume: true };
+    const { result } = await run({ ...options, checkpoint });
+    expect([result.epochs.length, result.stopped]).toEqual([2, false]);
+    const again = await run({
+      ...options,
+      checkpoint,
+      onStep: () => {
+        throw new Error("a finished run took a step");
+      },
+    });
+    expect(again.result).toEqual(result);
+    await expect(run({ earlyStopping: 0 })).rejects.toThrow(
+      "earlyStopping is 0; give a whole number of epochs",
+    );
+  });
+
+  test("know of plateaus, which are told by the epochs alone", async () => {
+    // No loss is a tenth better than the one before, so the rate falls after every epoch but the first.
+    const schedule = () => reduceLrOnPlateau({ factor: 0.5, patience: 0, threshold: 0.1 });
+    const options = { schedule, optimizer: sgd({ learningRate: 0.01 }) };
+    const whole = await run(options);
+    const rates = whole.metrics.map(({ learningRate }) => learningRate);
+    expect(rates).toEqual([0.01, 0.01, 0.005]);
+    const checkpoint = { directory, resume: true };
+    for (const steps of [14, 3]) await interrupted(steps, { ...options, checkpoint });
+    const resumed = await run({ ...options, checkpoint });
+    expect(resumed.bits).toBe(whole.bits);
+    expect(resumed.metrics).toEqual(whole.metrics);
   });
 
   test("come by the clock, too", async () => {
