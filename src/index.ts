@@ -13,7 +13,7 @@ import * as random from "./ops/random.js";
 import * as reduce from "./ops/reduce.js";
 import * as resizeOps from "./ops/resize.js";
 import * as softmaxOps from "./ops/softmax.js";
-import { useDevice } from "./tensor/evaluate.js";
+import { hasDevice, useDevice } from "./tensor/evaluate.js";
 import { Tensor } from "./tensor/tensor.js";
 
 export type { DType, HostArray } from "./core/dtype.js";
@@ -156,4 +156,5 @@ declare module "./tensor/tensor.js" {
 for (const [name, value] of Object.entries(new Methods()))
   Object.defineProperty(Tensor.prototype, name, { value });
 
-useDevice(await openDevice("auto"));
+// The command line chooses its own before a user's model file imports this.
+if (!hasDevice()) useDevice(await openDevice("auto"));

@@ -1,10 +1,21 @@
 import { execFile, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeFewImages } from "./support/few_images.js";
 
 const bin = fileURLToPath(new URL("../bin/flybrick.js", import.meta.url));
 const sample = fileURLToPath(new URL("../samples/fashion-mnist", import.meta.url));
@@ -184,33 +195,6 @@ describe("a run", () => {
     expect((JSON.parse(epoch) as { trainAccuracy: number }).trainAccuracy).toBeGreaterThan(0.7);
   });
 
-  test("is stopped by Ctrl-C: finishes the step, saves, says how to go on", async () => {
-    const path = join(work, "stopped");
-    const child = spawn(
-      process.execPath,
-      [bin, "train", "softmax", "--sample", "--epochs", "100000", "--learning-rate", "0.1", "--out", path],
-      { cwd: work },
-    );
-    let output = "";
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-      // A second signal would end it at once.
-      if (child.killed) return;
-      if (/epoch\s+2\/100000/.test(output)) child.kill("SIGINT");
-    });
-    const code = await new Promise((resolve) => child.on("close", resolve));
-    expect(code).toBe(0);
-    const hint = /flybrick (train softmax .*)$/m.exec(output)![1]!;
-    expect(hint).toMatch(/--sample .*--learning-rate 0\.1 .*--weights /);
-    const go = await flybrick(
-      ...hint.replace(/--epochs \d+/, "--epochs 1").split(" "),
-      "--out",
-      join(work, "on"),
-      "--json",
-    );
-    expect(go.code).toBe(0);
-  });
-
   test("is not overwritten", () =>
     refuses(["train", "softmax", "--sample", "--out", out], /already holds a run: choose another --out/));
 });
@@ -329,32 +313,267 @@ describe("a run by another recipe", () => {
     });
   });
 
-  test("goes on after Ctrl-C with its recipe and normalization", async () => {
-    const path = join(work, "fast-stopped");
-    const args = [...fast, "--epochs", "100000", "--normalize", "0.3,0.4", "--out", path];
-    const child = spawn(process.execPath, [bin, ...args], { cwd: work });
-    let output = "";
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-      if (!child.killed && /epoch\s+2\/100000/.test(output)) child.kill("SIGINT");
-    });
-    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(0);
-    const hint = /flybrick (train softmax .*)$/m.exec(output)![1]!;
-    const more = join(work, "fast-on");
-    const go = hint.replace(/--epochs \d+/, "--epochs 1").split(" ");
-    expect((await flybrick(...go, "--out", more)).code).toBe(0);
-    const decisive = { recipe: "fast", normalize: { mean: 0.3, std: 0.4 }, nesterov: true, clipGradNorm: 5 };
-    expect(configOf(more)).toMatchObject(decisive);
-  });
-
   test("is explained by --help", async () => {
     const { code, stdout } = await flybrick("train", "--help");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/--recipe <name> .*\n.*\(choices: "notebook", "fast",\n +default: "notebook"\)/);
+    expect(stdout).toMatch(/--recipe <name> [^(]*\(choices: "notebook",\s+"fast", default: "notebook"\)/);
     expect(stdout).toMatch(/^ {2}notebook {2}--batch-size 128 --optimizer sgd --learning-rate 0\.01 /m);
     expect(stdout).toMatch(
       /^ {2}fast +--batch-size 128 --optimizer sgd --learning-rate 0\.015 --momentum 0\.9/m,
     );
+  });
+});
+
+/** Starts a run and sends it signals, one at each text it is waited for to print. */
+async function interrupted(
+  args: readonly string[],
+  signals: readonly (readonly [RegExp, NodeJS.Signals])[],
+): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [bin, ...args], { cwd: work });
+  let output = "";
+  const left = [...signals];
+  const look = (chunk: Buffer): void => {
+    output += chunk;
+    if (left[0]?.[0].test(output)) child.kill(left.shift()![1]);
+  };
+  child.stdout.on("data", look);
+  child.stderr.on("data", look);
+  return { code: await new Promise((resolve) => child.on("close", resolve)), output };
+}
+
+/** What a run leaves, but for times. */
+function remains(run: string): { weights: Buffer; metrics: object[] } {
+  const metrics = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n");
+  return {
+    weights: readFileSync(join(run, "model.safetensors")),
+    metrics: metrics.map((line) => {
+      const { examplesPerSecond, dataSeconds, trainSeconds, seconds, ...rest } = JSON.parse(line);
+      return rest as object;
+    }),
+  };
+}
+
+describe("a run that is resumed", () => {
+  const few = join(work, "few images");
+  const stopped = join(work, "stopped run");
+  const whole = join(work, "whole run");
+  const options = ["softmax", "--data-dir", few, "--recipe", "fast", "--batch-size", "20", "--epochs", "60"];
+  beforeAll(async () => {
+    await writeFewImages(few, 300, 60);
+    expect((await flybrick("train", ...options, "--out", whole)).code).toBe(0);
+  });
+
+  test("was stopped by Ctrl-C: it had finished its step, saved, and said how to go on", async () => {
+    const { code, output } = await interrupted(
+      ["train", ...options, "--out", stopped],
+      [[/epoch\s+2\/60/, "SIGINT"]],
+    );
+    expect(code).toBe(0);
+    expect(output).toMatch(/Stopped after step \d+; weights are in /);
+    expect(output).toContain(`flybrick train --resume '${stopped}'`);
+    expect(existsSync(join(stopped, "model.safetensors"))).toBe(true);
+    expect(readdirSync(stopped).filter((name) => name.endsWith(".lock"))).toEqual([]);
+  });
+
+  test("has taken all its settings, and takes no others", async () => {
+    await refuses(
+      ["train", "--resume", stopped, "--epochs", "3"],
+      /--resume takes everything from .*config\.json: leave out --epochs, or train anew/,
+    );
+    await refuses(["train", "lenet", "--resume", stopped], /leave out lenet/);
+    await refuses(["train", "--resume", join(work, "never")], /never is not a run/);
+    await refuses(
+      ["train"],
+      /name a model \(alexnet, lenet, mlp, softmax, or your own file.*\), or a run by --resume/,
+    );
+  });
+
+  test("is in use by one process at a time; what a dead one left is removed", async () => {
+    const [host, pid] = [hostname(), process.pid];
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8);
+    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const lock = join(stopped, `${pid}-${boot}-${ticks}@${host}.lock`);
+    writeFileSync(lock, "");
+    await refuses(
+      ["train", "--resume", stopped],
+      `stopped run is in use by process ${pid}: wait until it ends, or stop it.`,
+    );
+    const { stdout } = await flybrick("runs", stopped, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ state: "running" });
+    await refuses(["train", "softmax", "--sample", "--out", stopped], "is in use by process");
+    rmSync(lock);
+    // The same number, but another start: a process of before.
+    writeFileSync(join(stopped, `${pid}-${boot}-1@${host}.lock`), "");
+    writeFileSync(join(stopped, `999999999@${host}.lock`), "");
+    const elsewhere = join(stopped, `1-abc-1@elsewhere.lock`);
+    writeFileSync(elsewhere, "");
+    await refuses(
+      ["train", "--resume", stopped],
+      /by process 1 on elsewhere: .*delete 1-abc-1@elsewhere\.lock there/,
+    );
+    rmSync(elsewhere);
+    expect(readdirSync(stopped).filter((name) => name.endsWith(".lock"))).toEqual([]);
+  });
+
+  test("goes on to the same weights and metrics, from any folder", async () => {
+    // As a process leaves it that was killed after an epoch's metrics and before its checkpoint.
+    appendFileSync(join(stopped, "metrics.jsonl"), '{"epoch":99,"loss":0}\n{"epoch":100');
+    const { code, stdout } = await flybrick("train", "--resume", stopped);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Going on from step \d+, after epoch \d+\./);
+    expect(remains(stopped)).toEqual(remains(whole));
+  });
+
+  test("says so when it is finished, and changes nothing", async () => {
+    const before = readdirSync(stopped, { recursive: true }).sort();
+    const { code, stdout } = await flybrick("train", "--resume", stopped);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${stopped} is finished, with 60 epochs: nothing is left to do.\n`);
+    expect(readdirSync(stopped, { recursive: true }).sort()).toEqual(before);
+    const json = await flybrick("train", "--resume", stopped, "--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: "done", finished: true });
+  });
+
+  test("may have a damaged checkpoint, which it names", async () => {
+    const run = join(work, "damaged run");
+    cpSync(whole, run, { recursive: true });
+    const last = readdirSync(join(run, "checkpoints")).sort().at(-1)!;
+    writeFileSync(join(run, "checkpoints", last), "no longer a checkpoint");
+    const { code, stdout } = await flybrick("train", "--resume", run);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      `Warning: ${join(run, "checkpoints", last)} is damaged: its checksum does not fit`,
+    );
+    expect(remains(run)).toEqual(remains(whole));
+  });
+
+  test("was stopped at once by a second Ctrl-C: nothing half-written stays", async () => {
+    const run = join(work, "twice");
+    // Megabytes of checkpoints a step, so that one is being written.
+    const { code } = await interrupted(
+      ["train", "mlp", "--sample", "--epochs", "50", "--checkpoint-every", "1", "--out", run],
+      [
+        [/epoch\s+1\/50 {2}step 10/, "SIGINT"],
+        [/press Ctrl-C again/, "SIGINT"],
+      ],
+    );
+    // The first may have been quick enough.
+    expect([0, 130]).toContain(code);
+    const left = readdirSync(run, { recursive: true }) as string[];
+    expect(left.filter((name) => /\.(tmp|lock)$/.test(name))).toEqual([]);
+  });
+
+  test("was begun by a version that wrote no checkpoints", async () => {
+    const run = join(work, "old run");
+    cpSync(whole, run, { recursive: true });
+    rmSync(join(run, "checkpoints"), { recursive: true });
+    const { checkpointEvery, ...config } = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+    writeFileSync(join(run, "config.json"), JSON.stringify(config));
+    expect((await flybrick("train", "--resume", run)).stdout).toContain("is finished");
+    writeFileSync(join(run, "config.json"), JSON.stringify({ ...config, epochs: 70 }));
+    await refuses(
+      ["train", "--resume", run],
+      /wrote no checkpoints: train anew from its weights by --weights/,
+    );
+  });
+});
+
+describe("a user's own model file", () => {
+  const file = fileURLToPath(new URL("./support/typed_net.ts", import.meta.url));
+  const run = join(work, "own");
+
+  test("is trained at its own size, evaluated and summarized", async () => {
+    const { code, stderr } = await flybrick(
+      "train",
+      file,
+      "--sample",
+      "--epochs",
+      "1",
+      "--out",
+      run,
+      "--json",
+    );
+    expect([code, stderr.includes("typed_net on Fashion-MNIST")]).toEqual([0, true]);
+    expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toMatchObject({
+      model: file,
+      resize: 20,
+      modelChecksum: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    expect((await flybrick("evaluate", run)).code).toBe(0);
+    expect((await flybrick("summary", file)).stdout).toContain("[1, 12]");
+  });
+
+  test("must be the same when a run goes on", async () => {
+    const config = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+    writeFileSync(join(run, "config.json"), JSON.stringify({ ...config, epochs: 2, modelChecksum: "0" }));
+    rmSync(join(run, "checkpoints"), { recursive: true });
+    await refuses(["train", "--resume", run], /typed_net\.ts has changed since .*own was begun: restore it/);
+  });
+
+  test.each([
+    ["nothing", "export const net = 1;", "has as its default export nothing; it needs a network"],
+    ["a number", "export default 3;", "has as its default export a Number; it needs a network"],
+    ["a function of nothing", "export default () => null;", "a object; it needs a network"],
+  ])("that exports %s is refused in words", async (_, text, message) => {
+    const wrong = join(work, "wrong.mjs");
+    writeFileSync(wrong, text);
+    await refuses(["train", wrong, "--sample", "--out", join(work, "never")], message);
+  });
+
+  test("that is not there, or of another size, is refused in words", async () => {
+    await refuses(
+      ["train", "./none.ts", "--sample"],
+      "./none.ts cannot be read, because there is no such file",
+    );
+    await refuses(
+      ["train", file, "--sample", "--resize", "28", "--out", join(work, "never")],
+      "makes a network for inputs of [1,20,20], but the images are [1,28,28]: change one of them (see --resize)",
+    );
+  });
+});
+
+describe("flybrick runs", () => {
+  test("lists runs, and the settings in which they differ", async () => {
+    const folder = join(work, "listed");
+    for (const rate of ["0.1", "0.2"])
+      await flybrick(
+        ...[
+          "train",
+          "softmax",
+          "--sample",
+          "--epochs",
+          "1",
+          "--learning-rate",
+          rate,
+          "--out",
+          join(folder, rate),
+        ],
+      );
+    mkdirSync(join(folder, "other"));
+    const { code, stdout } = await flybrick("runs", folder);
+    expect(code).toBe(0);
+    const [head, first, second, none, title, columns, left, right] = stdout.split("\n");
+    expect(head).toMatch(
+      /^run +model +recipe +state +epochs +loss +train acc +test acc +best +images\/s +time$/,
+    );
+    expect(first).toMatch(
+      /0\.1 +softmax +notebook +finished +1\/1 +1\.\d{3} +0\.\d{3} +0\.\d{3} +0\.\d{3} \(1\)/,
+    );
+    expect(second).toMatch(/0\.2 +softmax /);
+    expect([none, title]).toEqual(["", "They differ in"]);
+    expect(columns).toMatch(/^run +learningRate$/);
+    expect([left, right].map((line) => line!.split(/ +/).at(-1))).toEqual(["0.1", "0.2"]);
+    const json = (await flybrick("runs", join(folder, "0.2"), join(folder, "0.1"), "--json")).stdout.trim();
+    expect(json.split("\n").map((line) => JSON.parse(line))).toMatchObject([
+      { run: join(folder, "0.2"), state: "finished", best: { epoch: 1 }, config: { learningRate: 0.2 } },
+      { run: join(folder, "0.1") },
+    ]);
+  });
+
+  test("says where there is none, and that a folder is none", async () => {
+    expect((await flybrick("runs")).stdout).toBe("no run is in runs\n");
+    await refuses(["runs", "nowhere"], "nowhere cannot be read, because there is no such file or directory");
   });
 });
 

@@ -11,6 +11,8 @@ import {
   cosineAnnealingLr,
   linearLr,
   type OptimizerRecipe,
+  oneCycleLr,
+  reduceLrOnPlateau,
   type Schedule,
   sequentialLr,
   sgd,
@@ -54,6 +56,8 @@ interface RecipeFixture {
   starts: number[][];
   steps: { gradients: number[][]; norm: number; learningRate: number; after: number[][] }[];
   schedules: Record<string, number[]>;
+  losses: number[];
+  plateaus: Record<string, { options: Parameters<typeof reduceLrOnPlateau>[0]; rates: number[] }>;
 }
 
 const recipe: RecipeFixture = JSON.parse(
@@ -190,15 +194,25 @@ describe("schedules", () => {
       [3, 7],
     ),
     "warm-up and cosine": warmupCosine(recipe)(recipe.totalSteps),
+    "one cycle": oneCycleLr()(21),
+    "one cycle, shaped": oneCycleLr({ pctStart: 0.5, divFactor: 10, finalDivFactor: 100 })(21),
   };
   test.each(Object.entries(recipe.schedules))("%s goes as PyTorch's", (name, expected) => {
     const rates = expected.map((_, step) => schedules[name]!(step));
     expect(relativeError(rates, expected)).toBeLessThan(1e-8);
   });
 
+  test.each(Object.entries(recipe.plateaus))("%s goes as PyTorch's", (_, { options, rates }) => {
+    const schedule = reduceLrOnPlateau(options);
+    const epochs = recipe.losses.map((testLoss) => ({ testLoss, testAccuracy: 0 }));
+    expect(schedule(0)).toBe(1);
+    const found = rates.map((_, epoch) => schedule(7, epochs.slice(0, epoch + 1)));
+    expect(relativeError(found, rates)).toBeLessThan(1e-8);
+  });
+
   test("a warm-up takes a third of a short run, and none where none is asked for", () => {
     const short = warmupCosine({ warmupSteps: 150 })(12);
-    expect([0, 1, 2, 3, 4].map(short)).toEqual([0.25, 0.5, 0.75, 1, 1]);
+    expect([0, 1, 2, 3, 4].map((step) => short(step))).toEqual([0.25, 0.5, 0.75, 1, 1]);
     expect(warmupCosine({ warmupSteps: 150 })(469)(149)).toBe(1);
     expect(warmupCosine({ warmupSteps: 150 })(469)(148)).toBeLessThan(1);
     expect(warmupCosine()(10)(0)).toBe(1);
@@ -209,6 +223,11 @@ describe("schedules", () => {
     expect(() => linearLr({ totalIters: -1 })).toThrow("totalIters is -1; give a whole number of at least 0");
     expect(() => cosineAnnealingLr({ tMax: 0 })).toThrow("tMax is 0; give a whole number of at least 1");
     expect(() => stepLr({ stepSize: 0.5 })).toThrow("stepSize is 0.5; give a whole number of at least 1");
+    expect(() => oneCycleLr({ pctStart: 1 })).toThrow("pctStart is 1; give a number between 0 and 1");
+    expect(() => reduceLrOnPlateau({ factor: 1 })).toThrow("factor is 1; give a number between 0 and 1");
+    expect(() => reduceLrOnPlateau({ patience: -1 })).toThrow(
+      "patience is -1; give a whole number of at least 0",
+    );
     expect(() => warmupCosine({ warmupSteps: 1.5 })).toThrow("warmupSteps is 1.5; give a whole number");
     expect(() => sequentialLr([linearLr()], [3])).toThrow(
       "1 schedules and 1 milestones; give one milestone fewer",

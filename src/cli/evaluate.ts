@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { findModel, type ModelName } from "../models/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { loadWeights } from "../train/weights.js";
+import { loadModel } from "./model_file.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { printJson } from "./reporters.js";
-import { buildModel, type DataConfig, loadData, type RunConfig } from "./training_run.js";
+import { type DataConfig, loadData, type RunConfig } from "./training_run.js";
 
 interface EvaluateFlags extends DeviceFlags {
   dataDir?: string;
@@ -27,11 +27,10 @@ export function addEvaluate(program: Command): void {
     .action(async (path: string, flags: EvaluateFlags) => {
       const run = await RunDirectory.open(path);
       const saved = run.config as unknown as RunConfig;
-      findModel(saved.model);
       useDevice(await openDeviceOf(flags));
+      const { build } = await loadModel(saved.model);
       const dataDir = flags.dataDir ?? saved.dataDir;
-      const config: DataConfig & Pick<RunConfig, "model"> = {
-        model: saved.model as ModelName,
+      const config: DataConfig = {
         data: saved.data,
         sample: flags.sample ?? saved.sample,
         resize: saved.resize,
@@ -40,7 +39,7 @@ export function addEvaluate(program: Command): void {
         ...(dataDir === undefined ? {} : { dataDir }),
       };
       const recipe = saved.recipe ?? "notebook";
-      const net = buildModel(config);
+      const net = build([1, config.resize, config.resize]);
       await loadWeights(net, join(path, "model.safetensors"));
       const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
       const { loss, accuracy, examplesPerSecond } = await evaluate(net, data.testSet);

@@ -1,4 +1,5 @@
 import type { Sequential } from "../nn/index.js";
+import { alignedLines } from "./table.js";
 
 /** Whole numbers with separators: 46,764,746. */
 export function grouped(value: number): string {
@@ -36,13 +37,7 @@ export function layerTable(net: Sequential, batch: number): string {
     grouped(total.multiplyAdds),
     bytesText(total.outputBytes),
   ];
-  const all = [header, ...cells, footer];
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join("  ")
-      .trimEnd();
-  const rule = "-".repeat(widths.reduce((sum, width) => sum + width + 2, -2));
-  return [line(header), rule, ...cells.map(line), rule, line(footer)].join("\n");
+  const [head, ...lines] = alignedLines([header, ...cells, footer], 2);
+  const rule = "-".repeat(Math.max(head!.length, ...lines.map((line) => line.length)));
+  return [head, rule, ...lines.slice(0, -1), rule, lines.at(-1)].join("\n");
 }

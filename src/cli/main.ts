@@ -5,6 +5,7 @@ import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addNotebook } from "./notebook.js";
 import { printJson } from "./reporters.js";
+import { addRuns } from "./runs.js";
 import { addSummary } from "./summary.js";
 import { addTrain } from "./train.js";
 
@@ -15,7 +16,7 @@ function buildProgram(): Command {
     .version(version)
     .showHelpAfterError("(add --help for all options)")
     .exitOverride();
-  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addNotebook]) add(program);
+  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addRuns, addNotebook]) add(program);
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError("(add --help for all options)");
   return program;

@@ -7,7 +7,7 @@ import { nextRunDirectory } from "../train/run_directory.js";
 import { layerTable } from "./layer_table.js";
 import { wholeNumber } from "./options.js";
 import { terminalReporter } from "./reporters.js";
-import { buildModel, continueHint, loadData, type RunConfig, runTraining } from "./training_run.js";
+import { buildModel, loadData, type RunConfig, resumeHint, runTraining } from "./training_run.js";
 
 const fullSet = 60_000;
 
@@ -29,13 +29,14 @@ export function addNotebook(program: Command): void {
         sample: !flags.full,
         resize: 224,
         epochs: flags.epochs,
+        checkpointEvery: { seconds: 300 },
         seed: flags.seed,
       };
       const print = (text: string): void => console.log(text);
       const device = await openDevice("auto");
       useDevice(device);
       print("AlexNet, as in the notebook. Every layer's output for one image of 224 x 224:\n");
-      print(layerTable(buildModel(config), 1));
+      print(layerTable(await buildModel(config), 1));
       print(
         `\nDevice: ${device.name}, ${device.description}. No GPU is used: this version computes on the processor.`,
       );
@@ -69,9 +70,7 @@ export function addNotebook(program: Command): void {
           );
         }
         if (outcome.stopped)
-          print(
-            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path, outcome.epochs.length)}`,
-          );
+          print(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
         else
           print(
             `Curves: ${path}/curves.svg   weights: ${path}/model.safetensors   try: npx flybrick evaluate ${path}`,

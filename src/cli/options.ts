@@ -2,6 +2,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
 import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
+import { modelNames } from "../models/index.js";
+
+/** What a model argument may be. */
+export const modelHelp = `${modelNames.join(", ")}, or your own file such as ./my-model.ts`;
 
 /** Parsers of option values; each throws a sentence that the command line shows. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -31,6 +35,16 @@ export function numberOrNone(text: string): number | false {
   if (text.trim() === "" || !Number.isFinite(value) || value <= 0)
     throw new InvalidArgumentError("Give a number above 0, or none.");
   return value;
+}
+
+/** How often something happens: 500 (steps), 30s, 5min or 1h. */
+export function interval(text: string): { steps: number } | { seconds: number } {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(|s|min|h)$/.exec(text) ?? [];
+  const amount = Number(digits);
+  if (!(amount > 0) || (unit === "" && !Number.isSafeInteger(amount)))
+    throw new InvalidArgumentError("Give a number of steps such as 500, or a time such as 30s, 5min or 1h.");
+  if (unit === "") return { steps: amount };
+  return { seconds: amount * (unit === "s" ? 1 : unit === "min" ? 60 : 3600) };
 }
 
 /** How pixels are normalized: not at all, by the data set's own figures, or by those given. */

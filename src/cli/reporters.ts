@@ -1,10 +1,13 @@
+import type { EpochResult, Progress } from "../train/callbacks.js";
 import { openProgress } from "../train/progress.js";
-import type { EpochResult, Progress } from "../train/train.js";
+
 import type { RunReporter } from "./training_run.js";
 
 /** One JSON object a line on standard output; remarks go to standard error. */
 export function jsonReporter(): RunReporter {
   return {
+    resume: ({ steps, epochs, finished }) =>
+      printJson({ event: "resume", steps, epochs: epochs.length, finished }),
     progress: ({ epoch, step, steps, loss, accuracy, examplesPerSecond }) =>
       printJson({ event: "progress", epoch, step, steps, loss, accuracy, examplesPerSecond }),
     epoch: (result) => printJson({ event: "epoch", ...result }),
@@ -25,6 +28,11 @@ export function terminalReporter(
   let current = 0;
   let isFirst = true;
   return {
+    resume({ steps, epochs, finished }) {
+      if (finished) return;
+      const place = steps === 0 ? "the beginning: it has no checkpoint" : `step ${steps}`;
+      view.note(`Going on from ${place}${epochs.length > 0 ? `, after epoch ${epochs.length}` : ""}.`);
+    },
     progress(progress) {
       const { epoch, step, steps } = progress;
       if (epoch !== current) view.start(epoch, steps);

@@ -1,6 +1,9 @@
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
-import { findModel, type ModelName, modelNames } from "../models/index.js";
+import type { Device } from "../devices/device.js";
+import { useDevice } from "../tensor/evaluate.js";
 import {
   initializerNames,
   optimizerNames,
@@ -11,9 +14,12 @@ import {
   scheduleNames,
 } from "../train/recipes.js";
 import { nextRunDirectory } from "../train/run_directory.js";
+import { loadModel, modelChecksum, modelTitle } from "./model_file.js";
 import {
   addDeviceOptions,
   type DeviceFlags,
+  interval,
+  modelHelp,
   normalization,
   numberFrom,
   numberOrNone,
@@ -22,7 +28,8 @@ import {
 } from "./options.js";
 import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
 import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
-import { continueHint, inNumbers, loadData, runTraining } from "./training_run.js";
+import { readRun, requireCheckpoints } from "./run_summary.js";
+import { inNumbers, loadData, type RunConfig, resumeHint, runTraining } from "./training_run.js";
 
 interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   data: ImageSetName;
@@ -34,6 +41,10 @@ interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   seed: number;
   weights?: string;
   out?: string;
+  checkpointEvery: NonNullable<RunConfig["checkpointEvery"]>;
+  keepCheckpoints: number;
+  earlyStopping?: number;
+  resume?: string;
   json?: true;
 }
 
@@ -41,7 +52,8 @@ export function addTrain(program: Command): void {
   const command = program
     .command("train")
     .description("train a model and keep its weights, metrics and curves in a run directory")
-    .argument("<model>", `one of ${modelNames.join(", ")}`)
+    .argument("[model]", modelHelp)
+    .option("--resume <run>", "go on with a run that was stopped or killed, as if it never had been")
     .addOption(
       new Option("--data <name>", "data set").choices(["fashion-mnist", "mnist"]).default("fashion-mnist"),
     )
@@ -65,15 +77,14 @@ export function addTrain(program: Command): void {
     .option("--no-nesterov", "do not, whatever the recipe says")
     .option("--weight-decay <x>", "L2 penalty", numberFrom(0))
     .addOption(
-      new Option("--schedule <name>", "how the learning rate moves: not, or down to zero").choices(
-        scheduleNames,
-      ),
+      new Option("--schedule <name>", "how the learning rate moves over the run").choices(scheduleNames),
     )
     .option(
       "--warmup-steps <n>",
       "steps up to the learning rate (cosine), at most a third of the run",
       wholeNumber(0),
     )
+    .option("--early-stopping <epochs>", "end after so many without a better test accuracy", wholeNumber(1))
     .option("--clip-grad-norm <x>", "largest norm of all gradients together, or none", numberOrNone)
     .addOption(new Option("--initializer <name>", "how weights are drawn").choices(initializerNames))
     .option("--normalize <how>", "pixels: none, data (its own figures), or mean,std", normalization)
@@ -81,50 +92,121 @@ export function addTrain(program: Command): void {
     .option("--weights <file>", "start from these weights (safetensors) instead of random ones");
   addDeviceOptions(command)
     .option("--out <dir>", "run directory (default: runs/<model>)")
+    .addOption(
+      new Option(
+        "--checkpoint-every <when>",
+        "steps such as 500, or a time such as 30s; each epoch's end as well",
+      )
+        .argParser(interval)
+        .default({ seconds: 300 }, "5min"),
+    )
+    .option("--keep-checkpoints <n>", "newest checkpoints kept beside the best", wholeNumber(1), 2)
     .option("--json", "print one JSON object a line and nothing else")
     .addHelpText("after", recipeHelp())
-    .action(async (model: string, flags: TrainFlags) => {
-      const entry = findModel(model);
-      const { dataDir, sample, resize, weights, threads, device, convolution, out, json, recipe, ...rest } =
-        flags;
-      const config = inNumbers({
-        ...recipes[recipe],
-        ...rest,
-        recipe,
-        model: model as ModelName,
-        sample: sample ?? false,
-        resize: resize ?? entry.size,
-        ...(dataDir === undefined ? {} : { dataDir }),
-        ...(weights === undefined ? {} : { weights }),
-      });
-      const opened = await openDeviceOf(flags);
-      const path = out ?? nextRunDirectory("runs", model);
-      const view = json ? jsonReporter() : terminalReporter(config.epochs);
-      const difference = differenceFromNotebook(recipe, config);
-      if (difference) view.note(difference);
-      const data = await loadData(config, view.note);
-      view.note(`${model} on ${data.source}`);
-      view.note(`device: ${opened.name}, ${opened.description}`);
-      try {
-        const outcome = await runTraining(
-          config,
-          data,
-          opened,
-          path,
-          view,
-          json ? {} : { progressSeconds: 1 },
-        );
-        if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
-        else if (outcome.stopped)
-          view.note(
-            `Stopped after step ${outcome.steps}; weights are in ${path}.\n${continueHint(config, path, outcome.epochs.length)}`,
-          );
-        else
-          view.note(
-            `Done (recipe ${recipe}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`,
-          );
-      } finally {
-        if ("stop" in view) (view as { stop(): void }).stop();
-      }
+    .action(async (model: string | undefined, flags: TrainFlags, command: Command) => {
+      if (flags.resume === undefined && model === undefined)
+        throw new UserError(`name a model (${modelHelp}), or a run by --resume`);
+      if (flags.resume !== undefined) await resume(flags.resume, model, flags, command);
+      else await begin(model!, flags);
     });
+}
+
+/** Trains anew. */
+async function begin(model: string, flags: TrainFlags): Promise<void> {
+  const {
+    dataDir,
+    sample,
+    resize,
+    weights,
+    threads: _threads,
+    device: _device,
+    out,
+    json,
+    resume: _resume,
+    recipe,
+    ...rest
+  } = flags;
+  const opened = await openDeviceOf(flags);
+  useDevice(opened);
+  const { size } = await loadModel(model, flags.seed);
+  const checksum = await modelChecksum(model);
+  const config = inNumbers({
+    ...recipes[recipe],
+    ...rest,
+    recipe,
+    // Paths are whole, since a run may be gone on with from another folder.
+    model: checksum === undefined ? model : resolve(model),
+    sample: sample ?? false,
+    resize: resize ?? size,
+    ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
+    ...(weights === undefined ? {} : { weights: resolve(weights) }),
+    ...(checksum === undefined ? {} : { modelChecksum: checksum }),
+  });
+  const path = out ?? nextRunDirectory("runs", modelTitle(model));
+  await runAndReport(config, opened, path, flags, false);
+}
+
+/** Flags that may differ from one sitting to the next. */
+const sittingFlags = ["resume", "threads", "device", "dataDir", "json"];
+
+/** Goes on with a run as its configuration says. */
+async function resume(
+  path: string,
+  model: string | undefined,
+  flags: TrainFlags,
+  command: Command,
+): Promise<void> {
+  const given = command.options.filter((option) => {
+    const name = option.attributeName();
+    return command.getOptionValueSource(name) === "cli" && !sittingFlags.includes(name);
+  });
+  const extra = model ?? given[0]?.long;
+  if (extra !== undefined)
+    throw new UserError(
+      `--resume takes everything from ${path}/config.json: leave out ${extra}, or train anew with it.`,
+    );
+  const run = await readRun(path);
+  requireCheckpoints(run);
+  const { config, finished } = run;
+  const { json } = flags;
+  if (finished) {
+    if (json) printJson({ event: "done", run: path, recipe: config.recipe, stopped: false, finished: true });
+    else console.log(`${path} is finished, with ${run.epochs.length} epochs: nothing is left to do.`);
+    return;
+  }
+  const checksum = await modelChecksum(config.model);
+  if (checksum !== config.modelChecksum)
+    throw new UserError(`${config.model} has changed since ${path} was begun: restore it, or train anew.`);
+  const { convolution = "auto" } = config;
+  const opened = await openDeviceOf({ ...flags, convolution });
+  const { dataDir = config.dataDir } = flags;
+  await runAndReport({ ...config, ...(dataDir === undefined ? {} : { dataDir }) }, opened, path, flags, true);
+}
+
+async function runAndReport(
+  config: RunConfig,
+  device: Device,
+  path: string,
+  { json }: Pick<TrainFlags, "json">,
+  isResumed: boolean,
+): Promise<void> {
+  const { recipe, model } = config;
+  const view = json ? jsonReporter() : terminalReporter(config.epochs);
+  const difference = differenceFromNotebook(recipe, config);
+  if (difference) view.note(difference);
+  const data = await loadData(config, view.note);
+  view.note(`${modelTitle(model)} on ${data.source}`);
+  view.note(`device: ${device.name}, ${device.description}`);
+  try {
+    const outcome = await runTraining(config, data, device, path, view, {
+      resume: isResumed,
+      ...(json ? {} : { progressSeconds: 1 }),
+    });
+    if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
+    else if (outcome.stopped)
+      view.note(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
+    else view.note(`Done (recipe ${recipe}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
+  } finally {
+    if ("stop" in view) (view as { stop(): void }).stop();
+  }
 }

@@ -1,5 +1,4 @@
 import { createRequire } from "node:module";
-import { join } from "node:path";
 import {
   batchCount,
   type ImageData,
@@ -8,17 +7,16 @@ import {
   type Normalization,
   normalizationOf,
 } from "../data/index.js";
-import type { Device } from "../devices/device.js";
-import { findModel, type ModelName } from "../models/index.js";
+import type { ConvolutionAlgorithm, Device } from "../devices/device.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { useDevice } from "../tensor/evaluate.js";
+import type { EpochResult, Progress, ResumeEvent } from "../train/callbacks.js";
 import { type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
 import { RunDirectory } from "../train/run_directory.js";
-import { DivergedError, type EpochResult, type Progress, train } from "../train/train.js";
+import { type CheckpointOptions, DivergedError, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
-import { curvesSvg } from "../views/curves.js";
-import { recipeWords } from "./recipe_words.js";
+import { loadModel, modelTitle } from "./model_file.js";
 
 /** All that decides a run; what `config.json` holds. */
 export interface RunConfig extends RecipeSettings {
@@ -26,7 +24,8 @@ export interface RunConfig extends RecipeSettings {
   readonly recipe: RecipeName;
   /** As numbers, so that a saved run keeps what it was trained with. */
   readonly normalize: Normalization | false;
-  readonly model: ModelName;
+  /** A name, or the path of a user's own file. */
+  readonly model: string;
   readonly data: ImageSetName;
   readonly dataDir?: string;
   readonly sample: boolean;
@@ -36,10 +35,20 @@ export interface RunConfig extends RecipeSettings {
   readonly seed: number;
   /** A safetensors file to start from. */
   readonly weights?: string;
+  /** Runs of earlier versions wrote none. */
+  readonly checkpointEvery?: Required<CheckpointOptions>["every"];
+  readonly keepCheckpoints?: number;
+  /** Epochs without a better test accuracy that end the run. */
+  readonly earlyStopping?: number;
+  /** How the CPU device computes convolutions, since it decides the last bits; `auto` if left out. */
+  readonly convolution?: ConvolutionAlgorithm;
+  /** Of the file of a user's own model. */
+  readonly modelChecksum?: string;
 }
 
 /** Where a run's events go: a terminal, or lines of JSON. */
 export interface RunReporter {
+  resume(event: ResumeEvent): void;
   progress(progress: Progress): void;
   epoch(result: EpochResult): void;
   note(text: string): void;
@@ -81,13 +90,17 @@ export function loadData(
 }
 
 /** The network of a configuration. Throws a RangeError that names the layer where the input size does not fit. */
-export function buildModel({ model, resize }: Pick<RunConfig, "model" | "resize">): Sequential {
-  return findModel(model).build([1, resize, resize]);
+export async function buildModel({
+  model,
+  resize,
+}: Pick<RunConfig, "model" | "resize">): Promise<Sequential> {
+  return (await loadModel(model)).build([1, resize, resize]);
 }
 
 /**
  * Trains as configured into a run directory: metrics and curves after each epoch, weights at the end, on Ctrl-C,
- * and after each epoch, so that a loss that is no number leaves the last good ones.
+ * and after each epoch, so that a loss that is no number leaves the last good ones; checkpoints in between. With
+ * `resume` it goes on where the run's last checkpoint was written.
  */
 export async function runTraining(
   config: RunConfig,
@@ -95,20 +108,25 @@ export async function runTraining(
   device: Device,
   path: string,
   report: RunReporter,
-  options: { progressSeconds?: number } = {},
+  options: { progressSeconds?: number; resume?: boolean } = {},
 ): Promise<RunOutcome> {
   useDevice(device);
+  const model = await loadModel(config.model, config.seed);
   manualSeed(config.seed);
-  const net = buildModel(config);
+  const net = model.build([1, config.resize, config.resize]);
   const recipe = recipeOptions(config);
   batchCount(data.trainSet.count, config.batchSize);
-  if (config.weights !== undefined) await loadWeights(net, config.weights);
-  const run = await RunDirectory.create(path, {
-    ...config,
-    dataSource: data.source,
-    isSample: data.isSample,
-    ...environment(device),
-  });
+  const resumed = options.resume ? await RunDirectory.resume(path) : undefined;
+  const isBegun = await resumed?.hasCheckpoints();
+  if (config.weights !== undefined && !isBegun) await loadWeights(net, config.weights);
+  const run =
+    resumed ??
+    (await RunDirectory.create(path, {
+      ...config,
+      dataSource: data.source,
+      isSample: data.isSample,
+      ...environment(device),
+    }));
   const save = async (): Promise<void> => run.writeFile("model.safetensors", await encodeWeights(net));
 
   const interrupt = new AbortController();
@@ -128,13 +146,26 @@ export async function runTraining(
       epochs: config.epochs,
       seed: config.seed,
       signal: interrupt.signal,
+      ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
+      checkpoint: {
+        directory: run.checkpoints,
+        ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),
+        ...(config.keepCheckpoints === undefined ? {} : { keep: config.keepCheckpoints }),
+        resume: options.resume ?? false,
+      },
       ...(config.weights === undefined ? {} : { initializer: null }),
       ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
+      onResume: async (event) => {
+        epochs.push(...event.epochs);
+        await run.keepMetrics(epochs.length);
+        report.resume(event);
+      },
       onProgress: (progress) => report.progress(progress),
+      onWarning: (message) => report.note(`Warning: ${message}`),
       onEpoch: async (epoch) => {
         epochs.push(epoch);
         await run.appendMetrics({ ...epoch });
-        await run.writeFile("curves.svg", curves(config, data, epochs));
+        await run.writeFile("curves.svg", await curves(config, data, epochs));
         await save();
         report.epoch(epoch);
       },
@@ -148,30 +179,22 @@ export async function runTraining(
   } finally {
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
+    await run.close();
   }
 }
 
-function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): string {
+async function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): Promise<string> {
+  // Takes longer to load than all the rest, and most commands draw nothing.
+  const { curvesSvg } = await import("../views/curves.js");
   const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
   const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
   const recipe = config.recipe === "notebook" ? "" : `, recipe ${config.recipe}`;
-  return curvesSvg(epochs, { title: `${config.model} on ${set}`, subtitle: rate + recipe });
+  return curvesSvg(epochs, { title: `${modelTitle(config.model)} on ${set}`, subtitle: rate + recipe });
 }
 
-/** How to go on with a stopped run: the command with everything that decided it. */
-export function continueHint(config: RunConfig, path: string, finished: number): string {
-  const words = (flags: Record<string, string | number | undefined>): string[] =>
-    Object.entries(flags).flatMap(([name, value]) =>
-      value === undefined ? [] : [`--${name} ${quoted(`${value}`)}`],
-    );
-  const all = [
-    ...(config.sample ? ["--sample"] : []),
-    ...words({ data: config.data, "data-dir": config.dataDir, resize: config.resize }),
-    ...words({ epochs: Math.max(1, config.epochs - finished), recipe: config.recipe }),
-    ...recipeWords(config),
-    ...words({ seed: config.seed + 1, weights: join(path, "model.safetensors") }),
-  ].join(" ");
-  return `Go on from these weights (momentum and schedule start anew) with:\n  flybrick train ${config.model} ${all}`;
+/** How to go on with a stopped run. */
+export function resumeHint(path: string): string {
+  return `Go on with:\n  flybrick train --resume ${quoted(path)}`;
 }
 
 /** As a shell reads it. */

@@ -7,9 +7,9 @@ import { mlp, softmaxRegression } from "./mlp.js";
 
 export { alexnet, lenet, mlp, softmaxRegression };
 
-type Builder = (inputShape?: ImageShape, classes?: number) => Sequential;
+export type Builder = (inputShape?: ImageShape, classes?: number) => Sequential;
 
-interface ModelEntry {
+export interface ModelEntry {
   readonly build: Builder;
   /** Height and width its input is made for. */
   readonly size: number;

@@ -3,7 +3,10 @@ export { clipGradNorm } from "./clip.js";
 export { Optimizer, type OptimizerRecipe } from "./optimizer.js";
 export {
   cosineAnnealingLr,
+  type EpochFigures,
   linearLr,
+  oneCycleLr,
+  reduceLrOnPlateau,
   type Schedule,
   type ScheduleRecipe,
   sequentialLr,

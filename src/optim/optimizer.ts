@@ -42,7 +42,7 @@ export class Optimizer {
     parameters: readonly Tensor[],
     /** May be changed between steps; compiles nothing. */
     public learningRate: number,
-    stateNames: readonly string[],
+    private readonly stateNames: readonly string[],
     private readonly update: Update,
     /** Numbers of a step beside the learning rate, which is number 0. */
     private readonly numbers: (step: number) => readonly number[],
@@ -92,6 +92,13 @@ export class Optimizer {
         old.assign(nextState[which]!);
       });
     });
+  }
+
+  /** State by parameter number and name (`0.momentum`): with `steps`, all that a checkpoint has to keep. */
+  namedState(): Map<string, Tensor> {
+    return new Map(
+      this.states.flatMap((state, k) => state.map((one, which) => [`${k}.${this.stateNames[which]}`, one])),
+    );
   }
 
   /** Forgets gradients that no step has used. */

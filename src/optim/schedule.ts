@@ -1,8 +1,15 @@
+/** What a schedule may know of a finished epoch. */
+export interface EpochFigures {
+  readonly testLoss: number;
+  readonly testAccuracy: number;
+}
+
 /**
- * What the learning rate is multiplied by at a step, counted from 0 (what PyTorch's `LambdaLR` takes). Learning rates
- * are numbers that plans read, so no schedule compiles anything.
+ * What the learning rate is multiplied by at a step, counted from 0 (what PyTorch's `LambdaLR` takes), and after those
+ * epochs: a function of both and nothing else, so that a resumed run needs no state of it. Learning rates are numbers
+ * that plans read, so no schedule compiles anything.
  */
-export type Schedule = (step: number) => number;
+export type Schedule = (step: number, epochs?: readonly EpochFigures[]) => number;
 
 /** Makes a schedule once the length of the run is known: what `train()` takes. */
 export type ScheduleRecipe = (totalSteps: number) => Schedule;
@@ -64,6 +71,58 @@ export function warmupCosine({ warmupSteps = 0 }: { warmupSteps?: number } = {})
     const falling = cosineAnnealingLr({ tMax: totalSteps - rising });
     if (rising === 0) return falling;
     return sequentialLr([linearLr({ startFactor: 1 / rising, totalIters: rising - 1 }), falling], [rising]);
+  };
+}
+
+/**
+ * From a 25th of the learning rate up to it over the first `pctStart` of the run, then down to next to nothing, both along
+ * half cosines: PyTorch's `OneCycleLR` with `cycle_momentum=False` (Smith and Topin, 2018). Throws a RangeError unless
+ * pctStart lies between 0 and 1.
+ */
+export function oneCycleLr(
+  options: { pctStart?: number; divFactor?: number; finalDivFactor?: number } = {},
+): ScheduleRecipe {
+  const { pctStart = 0.3, divFactor = 25, finalDivFactor = 1e4 } = options;
+  if (!(pctStart > 0 && pctStart < 1))
+    throw new RangeError(`oneCycleLr: pctStart is ${pctStart}; give a number between 0 and 1`);
+  return (totalSteps) => {
+    const top = pctStart * totalSteps - 1;
+    const last = totalSteps - 1;
+    const between = (from: number, to: number, share: number): number =>
+      to + ((from - to) * (1 + Math.cos(Math.PI * share))) / 2;
+    return (step) =>
+      step <= top
+        ? between(1 / divFactor, 1, step / top)
+        : between(1, 1 / divFactor / finalDivFactor, (step - top) / (last - top));
+  };
+}
+
+/**
+ * Multiplied by `factor` whenever `patience` epochs have passed without a test loss below the best one by the share
+ * `threshold`: PyTorch's `ReduceLROnPlateau` on the test loss. Throws a RangeError unless factor lies between 0 and 1
+ * and patience is a whole number of at least 0.
+ */
+export function reduceLrOnPlateau(
+  options: { factor?: number; patience?: number; threshold?: number } = {},
+): Schedule {
+  const { factor = 0.1, patience = 10, threshold = 1e-4 } = options;
+  if (!(factor > 0 && factor < 1))
+    throw new RangeError(`reduceLrOnPlateau: factor is ${factor}; give a number between 0 and 1`);
+  requireCount("reduceLrOnPlateau", "patience", patience, 0);
+  return (_, epochs = []) => {
+    let best = Number.POSITIVE_INFINITY;
+    let bad = 0;
+    let now = 1;
+    for (const { testLoss } of epochs) {
+      if (testLoss < best * (1 - threshold)) {
+        best = testLoss;
+        bad = 0;
+      } else if (++bad > patience) {
+        bad = 0;
+        now *= factor;
+      }
+    }
+    return now;
   };
 }
 

@@ -31,6 +31,11 @@ export function currentDevice(): Device {
   return device;
 }
 
+/** Whether a device was chosen. */
+export function hasDevice(): boolean {
+  return device !== null;
+}
+
 /** Makes `next` the device that evaluates from now on. Tests hold the compiler's passes to a plan without them. */
 export function useDevice(next: Device, options: { passes?: Passes } = {}): void {
   device = next;

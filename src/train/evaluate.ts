@@ -18,9 +18,9 @@ export interface Evaluation {
 
 /** Running sums that stay on the device: loss times examples, and hits. */
 export class RunningMetrics {
-  private readonly loss = variable(zeros([]));
-  private readonly hits = variable(zeros([]));
-  private examples = 0;
+  readonly loss = variable(zeros([]));
+  readonly hits = variable(zeros([]));
+  examples = 0;
 
   /** Adds a batch's mean loss and the hits of its logits [n, classes], recorded with the step that computes them. */
   add(loss: Tensor, logits: Tensor, labels: Tensor): void {

@@ -1,3 +1,11 @@
+export type {
+  CheckpointEvent,
+  EpochResult,
+  Progress,
+  ResumeEvent,
+  StepEvent,
+  TrainCallbacks,
+} from "./callbacks.js";
 export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
 export {
   type InitializerName,
@@ -10,9 +18,8 @@ export {
 } from "./recipes.js";
 export { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
 export {
+  type CheckpointOptions,
   DivergedError,
-  type EpochResult,
-  type Progress,
   type TrainOptions,
   type TrainResult,
   train,

@@ -1,7 +1,17 @@
 import { UserError } from "../core/errors.js";
 import type { Normalization } from "../data/index.js";
 import { type Initializer, kaimingNormal, kaimingUniform, xavierUniform } from "../nn/index.js";
-import { adam, adamw, type OptimizerRecipe, type ScheduleRecipe, sgd, warmupCosine } from "../optim/index.js";
+import {
+  adam,
+  adamw,
+  type OptimizerRecipe,
+  oneCycleLr,
+  reduceLrOnPlateau,
+  type ScheduleRecipe,
+  sgd,
+  stepLr,
+  warmupCosine,
+} from "../optim/index.js";
 import type { TrainOptions } from "./train.js";
 
 /** How a network is trained, but for data, seed and length: plain values that a file can hold. */
@@ -68,6 +78,11 @@ const optimizers = {
 const schedules = {
   constant: () => () => () => 1,
   cosine: ({ warmupSteps }) => warmupCosine({ warmupSteps }),
+  "one-cycle": () => oneCycleLr(),
+  /** A tenth after each third of the run. */
+  step: () => (totalSteps) => stepLr({ stepSize: Math.ceil(totalSteps / 3) }),
+  /** A tenth after two epochs whose test loss was no better. */
+  plateau: () => () => reduceLrOnPlateau({ patience: 2 }),
 } satisfies Record<string, (settings: RecipeSettings) => ScheduleRecipe>;
 
 const initializers = {

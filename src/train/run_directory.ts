@@ -1,18 +1,21 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rmdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { open, readdir, readFile, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import { atomicWrite } from "./atomic_write.js";
+import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
+import { DirectoryLock, isLockFile } from "./lock.js";
 
 /** One JSON object, as a run's configuration or a line of its metrics. */
 export type JsonRecord = Record<string, unknown>;
 
 const configFile = "config.json";
 const metricsFile = "metrics.jsonl";
+const checkpointDirectory = "checkpoints";
 
 /**
  * The directory of one training run: `config.json` (what makes a directory a run), `metrics.jsonl`
- * (a line an epoch) and whatever `writeFile` adds. Files are whole or absent, never half-written.
+ * (a line an epoch), `checkpoints/` and whatever `writeFile` adds. Files are whole or absent, never half-written.
+ * Whoever writes holds its lock, from `create` or `resume` to `close`.
  */
 export class RunDirectory {
   private metricsAreWhole = false;
@@ -20,43 +23,80 @@ export class RunDirectory {
   private constructor(
     readonly path: string,
     readonly config: Readonly<JsonRecord>,
+    private readonly lock?: DirectoryLock,
+    /** Whether the directory itself is this run's making. */
+    private readonly isNew = false,
   ) {}
 
+  /** Where `train()` keeps its checkpoints. */
+  get checkpoints(): string {
+    return join(this.path, checkpointDirectory);
+  }
+
+  async hasCheckpoints(): Promise<boolean> {
+    return (await entriesOf(this.checkpoints)).length > 0;
+  }
+
   /**
-   * Begins a run in a new or empty directory. Throws a UserError if the directory cannot be written, or
-   * holds a run or anything else.
+   * Begins a run in a new or empty directory; one that failed before it kept anything counts as empty. Throws a
+   * UserError if the directory cannot be written, is in use, or holds a run or anything else.
    */
   static async create(path: string, config: JsonRecord): Promise<RunDirectory> {
-    let made = false;
-    let entries: string[];
+    let isNew: boolean;
     try {
-      made = await makeDirectory(path);
-      entries = await readdir(path);
+      isNew = await makeDirectory(path);
     } catch (error) {
       const problem = errorCode(error) === "EEXIST" ? "a file of that name exists" : fileProblem(error);
       throw new UserError(
         `${path} cannot be made a run directory, because ${problem}: choose another --out.`,
       );
     }
-    if (entries.includes(configFile)) {
-      throw new UserError(`${path} already holds a run: choose another --out, or delete it first.`);
-    }
-    if (entries.length > 0) {
-      throw new UserError(
-        `${path} is not empty and holds no run (it has ${entries[0]}): choose another --out, a new directory.`,
-      );
-    }
-    const run = new RunDirectory(path, config);
+    let lock: DirectoryLock | undefined;
     try {
+      lock = await DirectoryLock.acquire(path);
+      await removeTemporaries(path);
+      const entries = await entriesOf(path);
+      const [other] = entries.filter((name) => name !== configFile && name !== checkpointDirectory);
+      const hasCheckpoints = (await entriesOf(join(path, checkpointDirectory))).length > 0;
+      if (entries.includes(configFile) && (other || hasCheckpoints)) {
+        throw new UserError(
+          `${path} already holds a run: choose another --out, go on with it by --resume ${path}, or delete it first.`,
+        );
+      }
+      if (other || hasCheckpoints) {
+        throw new UserError(
+          `${path} is not empty and holds no run (it has ${other ?? checkpointDirectory}): choose another --out, a new directory.`,
+        );
+      }
+      const run = new RunDirectory(path, config, lock, isNew);
       await run.writeFile(configFile, `${JSON.stringify(config, null, 2)}\n`);
+      return run;
     } catch (error) {
-      if (made) await rmdir(path).catch(() => {});
+      await lock?.release();
+      if (isNew) await rmdir(path).catch(() => {});
       throw error;
     }
-    return run;
   }
 
-  /** Opens a run that `create` began. Throws a UserError if `path` holds none or its config is damaged. */
+  /** Opens a run to go on with it. Throws a UserError if `path` holds none, or is in use. */
+  static async resume(path: string): Promise<RunDirectory> {
+    const { config } = await RunDirectory.open(path);
+    const lock = await DirectoryLock.acquire(path);
+    await removeTemporaries(path);
+    return new RunDirectory(path, config, lock);
+  }
+
+  /** Gives the directory back. A run that kept nothing but its configuration leaves no trace. */
+  async close(): Promise<void> {
+    await rmdir(this.checkpoints).catch(() => {});
+    const [first, ...more] = await entriesOf(this.path);
+    const isEmpty = first === configFile && more.length === 0;
+    if (isEmpty) await rm(join(this.path, configFile), { force: true });
+    await this.lock?.release();
+    if (isEmpty && this.isNew) await rmdir(this.path).catch(() => {});
+  }
+
+  /** Opens a run that `create` began, to read it. Throws a UserError if `path` holds none or its config is damaged. */
   static async open(path: string): Promise<RunDirectory> {
     let text: string;
     try {
@@ -92,10 +132,24 @@ export class RunDirectory {
         await file.close();
       }
     } catch (error) {
+      // A full disk may have taken a part of the line.
+      this.metricsAreWhole = false;
       throw new UserError(`${path} cannot be written, because ${fileProblem(error)}: choose another --out.`, {
         cause: error,
       });
     }
+  }
+
+  /** Cuts `metrics.jsonl` to its first `count` lines: what came after a checkpoint did not happen. */
+  async keepMetrics(count: number): Promise<void> {
+    const records = await this.readMetrics();
+    if (records.length < count) {
+      throw new UserError(
+        `${join(this.path, metricsFile)} has ${records.length} lines, but ${count} epochs are finished: restore it, or train anew.`,
+      );
+    }
+    const lines = records.slice(0, count).map((record) => `${JSON.stringify(record)}\n`);
+    if (records.length > count) await this.writeFile(metricsFile, lines.join(""));
   }
 
   /** The lines of `metrics.jsonl`, none if there is no such file; a last line cut short is left out. */
@@ -142,23 +196,13 @@ export function nextRunDirectory(base = "runs", name = "run"): string {
   }
 }
 
-/**
- * Makes a directory and those above it, and tells whether it is new. Node's own recursive mkdir never
- * returns where the system answers "no such directory" for ever, as below /proc.
- */
-async function makeDirectory(path: string): Promise<boolean> {
-  for (const parentsExist of [false, true]) {
-    try {
-      await mkdir(path);
-      return true;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === "EEXIST" && (await stat(path)).isDirectory()) return false;
-      if (code !== "ENOENT" || parentsExist || dirname(path) === path) throw error;
-      await makeDirectory(dirname(path));
-    }
-  }
-  return false;
+/** What a directory holds beside locks; nothing where there is none. */
+async function entriesOf(path: string): Promise<string[]> {
+  const names = await readdir(path).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return [];
+    throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: choose another --out.`);
+  });
+  return names.filter((name) => !isLockFile(name));
 }
 
 function parseRecord(text: string): JsonRecord | undefined {

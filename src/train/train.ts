@@ -7,50 +7,43 @@ import { type Initializer, initialize, type Module, xavierUniform } from "../nn/
 import { full } from "../ops/creation.js";
 import { backward } from "../ops/gradients.js";
 import { less, pointwise, where } from "../ops/pointwise.js";
-import { manualSeed } from "../ops/random.js";
+import { manualSeed, randomState, setRandomState } from "../ops/random.js";
 import { crossEntropy } from "../ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { type Agreeing, requireAgreement } from "./agreement.js";
+import { bestEpoch, type EpochResult, type TrainCallbacks } from "./callbacks.js";
+import {
+  CheckpointStore,
+  type RunSettings,
+  requireSettings,
+  restoreTensors,
+  type TrainState,
+} from "./checkpoint.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
 
-export interface Progress {
-  readonly epoch: number;
-  /** Steps of this epoch that are done, of `steps`. */
-  readonly step: number;
-  readonly steps: number;
-  /** Means since the epoch's start. */
-  readonly loss: number;
-  readonly accuracy: number;
-  readonly examplesPerSecond: number;
+export type { EpochResult, Progress } from "./callbacks.js";
+
+export interface CheckpointOptions {
+  /** Where checkpoints lie; made if need be. One run at a time may use it. */
+  readonly directory: string;
+  /** Write one after so many seconds or steps, and at the end of each epoch; 300 seconds if left out. */
+  readonly every?: { readonly seconds: number } | { readonly steps: number };
+  /** How many of the newest are kept beside that of the epoch with the best test accuracy; 2 if left out. */
+  readonly keep?: number;
+  /** Go on from the newest sound one, bit for bit as if never interrupted, or start anew where there is none. */
+  readonly resume?: boolean;
 }
 
-export interface EpochResult {
-  readonly epoch: number;
-  /** Mean training loss of the epoch, in nats, with dropout on, as the book counts it. */
-  readonly loss: number;
-  readonly trainAccuracy: number;
-  readonly testLoss: number;
-  readonly testAccuracy: number;
-  /** Of the epoch's last step. */
-  readonly learningRate: number;
-  /** Training examples a second, data included (they are part of the step); evaluation left out. */
-  readonly examplesPerSecond: number;
-  /** Of host time spent on order and batch numbers. */
-  readonly dataSeconds: number;
-  /** Of the epoch's training. */
-  readonly trainSeconds: number;
-  /** Of training and evaluation. */
-  readonly seconds: number;
-}
-
-export interface TrainOptions {
+export interface TrainOptions extends TrainCallbacks {
   readonly trainSet: Dataset;
   readonly testSet: Dataset;
   readonly optimizer: OptimizerRecipe;
   /** What the optimizer's learning rate is multiplied by, step by step over the whole run; 1 if left out. */
   readonly schedule?: ScheduleRecipe;
+  /** Ends the run after so many epochs without a better test accuracy; it never ends early if left out. */
+  readonly earlyStopping?: number;
   /** Gradients of a larger L2 norm, all of them together, are scaled down to it; none are if left out. */
   readonly clipGradNorm?: number;
   /** 128 if left out; the smaller last batch of an epoch is kept. */
@@ -63,14 +56,14 @@ export interface TrainOptions {
   readonly initializer?: Initializer | null;
   /** The device in use if left out. */
   readonly device?: Device;
-  /** Stops after the current step. */
+  /** Stops after the current step, with a checkpoint where they are asked for. */
   readonly signal?: AbortSignal;
-  /** Five times an epoch, and every `progressSeconds`. */
-  readonly onProgress?: (progress: Progress) => void;
   /** Also report progress after so many seconds; reading the figures waits for the device. */
   readonly progressSeconds?: number;
-  /** After each epoch, the network in evaluation order; awaited. */
-  readonly onEpoch?: (result: EpochResult) => void | Promise<void>;
+  /** None are written if left out. */
+  readonly checkpoint?: CheckpointOptions;
+  /** Further listeners, called after the options' own. */
+  readonly callbacks?: readonly TrainCallbacks[];
 }
 
 export interface TrainResult {
@@ -92,8 +85,9 @@ export class DivergedError extends UserError {
 
 /**
  * The book's `train_ch6`: Xavier-uniform weights, softmax cross-entropy, shuffled batches, after each epoch the
- * test set. Throws a UserError where the batch is larger than the set, a RangeError where the network and a set do not
- * agree in an example's shape or the number of classes, a DivergedError on a loss that is no number.
+ * test set. Throws a UserError where the batch is larger than the set, a checkpoint cannot be written, was written
+ * for another network or other settings, or another process writes there, a RangeError where the network and a set do
+ * not agree in an example's shape or the number of classes, and a DivergedError on a loss that is no number.
  */
 export async function train<Net extends Module, TrainSet extends Dataset, TestSet extends Dataset>(
   net: Net,
@@ -103,6 +97,22 @@ export async function train<Net extends Module, TrainSet extends Dataset, TestSe
   },
 ): Promise<TrainResult>;
 export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
+  const { checkpoint } = options;
+  if (!checkpoint) return trainWith(undefined, net, options);
+  const store = new CheckpointStore(checkpoint.directory, checkpoint.keep);
+  await store.open();
+  try {
+    return await trainWith(store, net, options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function trainWith(
+  store: CheckpointStore | undefined,
+  net: Module,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const {
     trainSet,
     testSet,
@@ -111,12 +121,18 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
     seed = 0,
     initializer = xavierUniform,
     signal,
+    checkpoint,
   } = options;
   if (!Number.isInteger(epochs) || epochs < 1)
     throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
   requireAgreement(net, trainSet, "trainSet");
   requireAgreement(net, testSet, "testSet");
+  const { earlyStopping } = options;
+  if (earlyStopping !== undefined && !(Number.isInteger(earlyStopping) && earlyStopping >= 1))
+    throw new UserError(`earlyStopping is ${earlyStopping}; give a whole number of epochs of at least 1`);
   const steps = batchCount(trainSet.count, batchSize);
+  const listeners = [options, ...(options.callbacks ?? [])];
+  const isDue = checkpointClock(checkpoint?.every);
   if (options.device) useDevice(options.device);
   manualSeed(seed);
   if (initializer) initialize(net, initializer);
@@ -125,24 +141,89 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
   const fullRate = optimizer.learningRate;
   const schedule = options.schedule?.(steps * epochs);
   const metrics = new RunningMetrics();
-  const health = new Health([...net.namedState().values()]);
+  const health = new Health(net.namedState());
+  const settings: RunSettings = {
+    batchSize,
+    epochs,
+    seed,
+    examples: trainSet.count,
+    learningRate: fullRate,
+  };
+  const variables = new Map([
+    ...under("state", net.namedState()),
+    ...under("optimizer", optimizer.namedState()),
+    ...under("good", health.good),
+    ...under("metrics", new Map([["loss", metrics.loss] as const, ["hits", metrics.hits] as const])),
+  ]);
   const results: EpochResult[] = [];
+  const end = (stopped: boolean): TrainResult => ({ epochs: results, stopped, steps: optimizer.steps });
+  let trainSeconds = 0;
+  let dataSeconds = 0;
+
+  const warn = (message: string): void => {
+    const heard = listeners.filter(({ onWarning }) => onWarning);
+    if (heard.length === 0) process.emitWarning(message);
+    for (const { onWarning } of heard) onWarning!(message);
+  };
+  const saved = checkpoint?.resume ? await store?.newest(warn) : undefined;
+  if (saved) {
+    const { state, path } = saved;
+    requireSettings(path, state.settings, settings);
+    await restoreTensors(path, saved.tensors, variables);
+    optimizer.steps = state.steps;
+    metrics.examples = state.examples;
+    ({ trainSeconds, dataSeconds } = state);
+    results.push(...state.epochs);
+    if (schedule && state.steps > 0) optimizer.learningRate = fullRate * schedule(state.steps - 1, results);
+    setRandomState(state.random);
+  }
+  if (checkpoint?.resume) {
+    const { steps = 0, epochs = [], finished = false } = saved?.state ?? {};
+    for (const { onResume } of listeners)
+      await onResume?.({ path: saved?.path ?? null, steps, epochs, finished });
+  }
+  if (saved?.state.finished) return end(false);
+  /** Writes a checkpoint; the device must have nothing left to do. */
+  const save = async (epoch: number, finished = false): Promise<void> => {
+    if (!store) return;
+    const start = performance.now();
+    const best = bestEpoch(results);
+    const state: TrainState = {
+      settings,
+      steps: optimizer.steps,
+      epochs: results,
+      finished,
+      random: randomState(),
+      examples: metrics.examples,
+      trainSeconds,
+      dataSeconds,
+    };
+    const path = await store.write(state, variables, best && best.epoch * steps);
+    const seconds = (performance.now() - start) / 1000;
+    for (const { onCheckpoint } of listeners)
+      await onCheckpoint?.({ path, epoch, steps: optimizer.steps, seconds });
+  };
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
 
-  for (let epoch = 1; epoch <= epochs; epoch++) {
+  for (let epoch = results.length + 1; epoch <= epochs; epoch++) {
     // It may have come while the last epoch was evaluated.
-    if (signal?.aborted) return { epochs: results, stopped: true, steps: optimizer.steps };
-    const start = performance.now();
-    let dataSeconds = 0;
-    metrics.reset();
+    if (signal?.aborted) return end(true);
+    /** Steps of this epoch that a checkpoint holds. */
+    const done = optimizer.steps - results.length * steps;
+    if (done === 0) {
+      metrics.reset();
+      trainSeconds = 0;
+      dataSeconds = 0;
+    }
+    let start = performance.now() - trainSeconds * 1000;
     let running: Promise<void> = Promise.resolve();
-    let step = 0;
-    let reported = start;
+    let reported = performance.now();
     const order = timed(() => shuffledOrder(trainSet.count, seed, epoch));
     dataSeconds += order.seconds;
+    let step = 0;
     for (const numbers of batches(order.value, batchSize)) {
-      step++;
+      if (++step <= done) continue;
       const batch = timed(() => trainSet.batch(numbers));
       dataSeconds += batch.seconds;
       const { x, y } = batch.value;
@@ -150,27 +231,39 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
       const loss = crossEntropy(logits, y);
       metrics.add(loss, logits, y);
       backward(loss);
+      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
+      const { learningRate } = optimizer;
+      for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
       if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
-      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps);
       const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
       running = next;
-      const isDue =
+      const isLate =
         performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-      if (reportAt.has(step) || isDue || signal?.aborted) {
+      if (reportAt.has(step) || isLate || signal?.aborted) {
         reported = performance.now();
         const means = await metrics.read();
         await health.throwIfDiverged();
         const examples = Math.min(trainSet.count, step * batchSize);
         const examplesPerSecond = (examples * 1000) / (performance.now() - start);
-        options.onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
+        for (const { onProgress } of listeners)
+          await onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
       }
-      if (signal?.aborted) return { epochs: results, stopped: true, steps: optimizer.steps };
+      // The last step's checkpoint is the epoch's.
+      if (signal?.aborted || (step < steps && isDue(optimizer.steps))) {
+        await running;
+        await health.throwIfDiverged();
+        trainSeconds = (performance.now() - start) / 1000;
+        await save(epoch);
+        start = performance.now() - trainSeconds * 1000;
+      }
+      if (signal?.aborted) return end(true);
     }
     await running;
     const { loss, accuracy: trainAccuracy } = await metrics.read();
-    const trainSeconds = (performance.now() - start) / 1000;
+    await health.throwIfDiverged();
+    trainSeconds = (performance.now() - start) / 1000;
     const test = await evaluate(net, testSet, batchSize);
     const result: EpochResult = {
       epoch,
@@ -185,9 +278,34 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
       seconds: (performance.now() - start) / 1000,
     };
     results.push(result);
-    await options.onEpoch?.(result);
+    for (const { onEpoch } of listeners) await onEpoch?.(result);
+    const isLast = epoch === epochs || epochsSinceBest(results) >= (earlyStopping ?? epochs);
+    await save(epoch, isLast);
+    if (isLast) break;
   }
-  return { epochs: results, stopped: false, steps: optimizer.steps };
+  return end(false);
+}
+
+function epochsSinceBest(epochs: readonly EpochResult[]): number {
+  return epochs.length - (bestEpoch(epochs)?.epoch ?? 0);
+}
+
+/** Tells after a step, counted over the run, whether a checkpoint is due. */
+function checkpointClock(every: CheckpointOptions["every"] = { seconds: 300 }): (step: number) => boolean {
+  const amount = "steps" in every ? every.steps : every.seconds;
+  if (!(amount > 0)) throw new UserError(`checkpoint every ${amount}; give a number above 0`);
+  if ("steps" in every) return (step) => step % every.steps === 0;
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < every.seconds * 1000) return false;
+    last = performance.now();
+    return true;
+  };
+}
+
+/** Tensors by longer names. */
+function under(prefix: string, tensors: ReadonlyMap<string, Tensor>): [string, Tensor][] {
+  return [...tensors].map(([name, one]) => [`${prefix}.${name}`, one]);
 }
 
 /**
@@ -197,10 +315,11 @@ export async function train(net: Module, options: TrainOptions): Promise<TrainRe
 class Health {
   /** 0 while all is well, else the number of the step. */
   private readonly badStep: Tensor = variable(full([], 0));
-  private readonly good: readonly Tensor[];
+  /** By the names of parameters and buffers. */
+  readonly good: ReadonlyMap<string, Tensor>;
 
-  constructor(private readonly state: readonly Tensor[]) {
-    this.good = state.map((one) => variable(one.detach()));
+  constructor(private readonly state: ReadonlyMap<string, Tensor>) {
+    this.good = new Map([...state].map(([name, one]) => [name, variable(one.detach())]));
   }
 
   /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
@@ -214,9 +333,8 @@ class Health {
     );
     this.badStep.assign(bad);
     const healthy = less(bad, 0.5);
-    this.good.forEach((kept, k) => {
-      kept.assign(where(healthy, this.state[k]!.detach(), kept));
-    });
+    for (const [name, kept] of this.good)
+      kept.assign(where(healthy, this.state.get(name)!.detach(), kept));
     return healthy;
   }
 
@@ -224,10 +342,8 @@ class Health {
   async throwIfDiverged(): Promise<void> {
     const step = await this.badStep.item();
     if (step === 0) return;
-    this.state.forEach((one, k) => {
-      one.assign(this.good[k]!.detach());
-    });
-    await compute(...this.state);
+    for (const [name, one] of this.state) one.assign(this.good.get(name)!.detach());
+    await compute(...this.state.values());
     throw new DivergedError(step);
   }
 }

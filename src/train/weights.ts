@@ -33,8 +33,7 @@ export async function loadWeights(net: Module, path: string): Promise<void> {
   const values = new Map<string, Tensor>();
   for (const [name, { dtype, shape, data }] of tensors) {
     if (dtype !== "F32") throw new UserError(`${path}: tensor ${name} is ${dtype}; weights must be F32`);
-    // A copy, since bytes in a file need not lie on a multiple of four.
-    values.set(name, tensor(hostArray("f32", data.slice()), shape));
+    values.set(name, tensor(hostArray("f32", data), shape));
   }
   net.loadParameters(values);
 }

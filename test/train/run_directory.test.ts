@@ -22,6 +22,7 @@ describe("RunDirectory", () => {
     await run.appendMetrics({ epoch: 2, loss: 1.5 });
     await run.writeFile("curves.svg", "<svg/>");
     await run.writeFile("model.safetensors", Uint8Array.of(1, 2));
+    await run.close();
     const again = await RunDirectory.open(path);
     expect(again.config).toEqual(config);
     expect(await again.readMetrics()).toEqual([
@@ -67,11 +68,49 @@ describe("RunDirectory", () => {
   };
 
   it("never writes into another run", async () => {
-    await RunDirectory.create(base, config);
+    const run = await RunDirectory.create(base, config);
+    await refuses(RunDirectory.create(base, config), `${base} is in use by this process already`);
+    await refuses(RunDirectory.resume(base), `${base} is in use by this process already`);
+    await run.appendMetrics({ epoch: 1 });
+    await run.close();
     await refuses(
       RunDirectory.create(base, config),
-      `${base} already holds a run: choose another --out, or delete it first.`,
+      `${base} already holds a run: choose another --out, go on with it by --resume ${base}, or delete it first.`,
     );
+  });
+
+  it("leaves no trace of a run that kept nothing, and takes the place of one that was killed before it did", async () => {
+    const path = join(base, "run");
+    await (await RunDirectory.create(path, config)).close();
+    expect(await readdir(base)).toEqual([]);
+    await mkdir(join(path, "checkpoints"), { recursive: true });
+    await writeFile(join(path, "config.json"), "{}");
+    const run = await RunDirectory.create(path, config);
+    expect((await RunDirectory.open(path)).config).toEqual(config);
+    await run.writeFile("model.safetensors", "kept");
+    await run.close();
+    expect(await readdir(path)).toEqual(["config.json", "model.safetensors"]);
+    await mkdir(join(base, "other", "checkpoints", "step"), { recursive: true });
+    await refuses(RunDirectory.create(join(base, "other"), config), "holds no run (it has checkpoints)");
+  });
+
+  it("cuts metrics to those before a checkpoint, and says where there are too few", async () => {
+    const run = await RunDirectory.create(base, config);
+    for (const epoch of [1, 2, 3]) await run.appendMetrics({ epoch });
+    await run.keepMetrics(2);
+    await run.appendMetrics({ epoch: 9 });
+    expect(await run.readMetrics()).toEqual([{ epoch: 1 }, { epoch: 2 }, { epoch: 9 }]);
+    await refuses(run.keepMetrics(4), "metrics.jsonl has 3 lines, but 4 epochs are finished: restore it");
+  });
+
+  it("removes what a killed process left half-written, and nothing else", async () => {
+    await (await RunDirectory.create(base, config)).appendMetrics({ epoch: 1 });
+    for (const name of await readdir(base)) if (name.endsWith(".lock")) await rm(join(base, name));
+    for (const name of [".model.safetensors.0123456789ab.tmp", ".mine.tmp"])
+      await writeFile(join(base, name), "");
+    const run = await RunDirectory.resume(base);
+    await run.close();
+    expect((await readdir(base)).sort()).toEqual([".mine.tmp", "config.json", "metrics.jsonl"]);
   });
 
   it("never writes among other files", async () => {

@@ -1,0 +1,231 @@
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { hostArray } from "../core/dtype.js";
+import { errorCode, fileProblem, UserError } from "../core/errors.js";
+import type { RandomState } from "../ops/random.js";
+import { evaluate as compute, type Tensor, tensor } from "../tensor/tensor.js";
+import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
+import type { EpochResult } from "./callbacks.js";
+import { DirectoryLock } from "./lock.js";
+import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";
+
+/** What a run must have been started with for its checkpoint to fit. */
+export interface RunSettings {
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly seed: number;
+  /** In the training set. */
+  readonly examples: number;
+  /** The optimizer's own, before any schedule. */
+  readonly learningRate: number;
+}
+
+/** Where training stands, tensors left out. Order of the data and schedules are functions of it. */
+export interface TrainState {
+  readonly settings: RunSettings;
+  /** Optimizer steps taken. */
+  readonly steps: number;
+  readonly epochs: readonly EpochResult[];
+  readonly finished: boolean;
+  readonly random: RandomState;
+  /** In the running metrics, and seconds of the epoch so far. */
+  readonly examples: number;
+  readonly trainSeconds: number;
+  readonly dataSeconds: number;
+}
+
+export interface Checkpoint {
+  readonly state: TrainState;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+const format = "flybrick checkpoint 1";
+const checksumName = "checksum";
+const checksumBytes = 32;
+
+/**
+ * The checkpoints of one run, in a directory: `step-<number>.safetensors`, each whole or absent. A file is
+ * safetensors: F32 tensors, the state as JSON in its metadata, and last the SHA-256 of all bytes before it.
+ */
+export class CheckpointStore {
+  private lock: DirectoryLock | undefined;
+
+  constructor(
+    readonly directory: string,
+    /** How many of the newest are kept. */
+    private readonly keep = 2,
+  ) {
+    if (!Number.isInteger(keep) || keep < 1)
+      throw new UserError(`checkpoints to keep: ${keep}; give a whole number of at least 1`);
+  }
+
+  /** Makes the directory if need be, and takes it. Throws a UserError where it cannot be written or is in use. */
+  async open(): Promise<void> {
+    await makeDirectory(this.directory).catch((error: unknown) => {
+      throw new UserError(
+        `${this.directory} cannot be made, because ${fileProblem(error)}: choose another place.`,
+      );
+    });
+    this.lock = await DirectoryLock.acquire(this.directory);
+    await removeTemporaries(this.directory);
+  }
+
+  async close(): Promise<void> {
+    await this.lock?.release();
+  }
+
+  /**
+   * Writes one, then removes those that are neither among the newest nor `best` (a number of steps). Tensors go to the
+   * disk one after the other, so that memory holds one of them. Throws a UserError if it cannot be written; those before it stay.
+   */
+  async write(state: TrainState, tensors: ReadonlyMap<string, Tensor>, best?: number): Promise<string> {
+    const path = this.path(state.steps);
+    await atomicWrite(path, pieces(state, tensors));
+    const older = (await this.steps()).filter((steps) => steps !== state.steps);
+    // Those after it are the rest of a future that was damaged.
+    const newest = older.filter((steps) => steps < state.steps).slice(0, this.keep - 1);
+    for (const steps of older)
+      if (!newest.includes(steps) && steps !== best) await rm(this.path(steps), { force: true });
+    return path;
+  }
+
+  /**
+   * The newest sound checkpoint, undefined if there is none of any kind. Damaged ones are passed over, each with a
+   * warning. Throws a UserError if all are damaged.
+   */
+  async newest(warn: (message: string) => void): Promise<(Checkpoint & { path: string }) | undefined> {
+    const all = await this.steps();
+    for (const steps of all) {
+      const path = this.path(steps);
+      try {
+        return { path, ...decodeCheckpoint(await readFile(path), path) };
+      } catch (error) {
+        const reason = error instanceof UserError ? error.message : `${path}: ${fileProblem(error)}`;
+        warn(`${reason} Going on from the checkpoint before it.`);
+      }
+    }
+    if (all.length > 0)
+      throw new UserError(
+        `${this.directory} holds no sound checkpoint: delete it to train from the beginning.`,
+      );
+    return undefined;
+  }
+
+  /** Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. */
+  async peek(): Promise<TrainState | undefined> {
+    const [steps] = await this.steps();
+    return steps === undefined ? undefined : readState(this.path(steps));
+  }
+
+  private path(steps: number): string {
+    return join(this.directory, `step-${String(steps).padStart(9, "0")}.safetensors`);
+  }
+
+  /** Steps of the checkpoints that are there, the newest first. */
+  private async steps(): Promise<number[]> {
+    const names = await readdir(this.directory).catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT") return [];
+      throw new UserError(
+        `${this.directory} cannot be read, because ${fileProblem(error)}: check its permissions.`,
+      );
+    });
+    const found = names.flatMap((name) => /^step-(\d+)\.safetensors$/.exec(name)?.[1] ?? []);
+    return found.map(Number).sort((a, b) => b - a);
+  }
+}
+
+async function readState(path: string): Promise<TrainState | undefined> {
+  const file = await open(path, "r");
+  try {
+    const { buffer } = await file.read(new Uint8Array(8), 0, 8, 0);
+    const length = Number(new DataView(buffer.buffer).getBigUint64(0, true));
+    if (length > (await file.stat()).size) return undefined;
+    const header = await file.read(new Uint8Array(length), 0, length, 8);
+    const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(header.buffer));
+    return parseState(metadata.state);
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The bytes of a checkpoint, tensor by tensor. */
+async function* pieces(state: TrainState, tensors: ReadonlyMap<string, Tensor>): AsyncGenerator<Uint8Array> {
+  const layouts = new Map<string, TensorLayout>(
+    [...tensors].map(([name, { shape }]) => [name, { dtype: "F32", shape }]),
+  );
+  // Bytes come after wide elements, so it is the last tensor of the file.
+  layouts.set(checksumName, { dtype: "U8", shape: [checksumBytes] });
+  const hash = createHash("sha256");
+  const header = encodeHeader(layouts, { format, state: JSON.stringify(state) });
+  hash.update(header.bytes);
+  yield header.bytes;
+  for (const name of header.names.slice(0, -1)) {
+    const values = await tensors.get(name)!.data();
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    hash.update(bytes);
+    yield bytes;
+  }
+  yield hash.digest();
+}
+
+/** Reads a checkpoint; `name` is how messages call it. Throws a UserError unless every byte is as it was written. */
+export function decodeCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
+  const end = Math.max(0, bytes.length - checksumBytes);
+  const found = createHash("sha256").update(bytes.subarray(0, end)).digest();
+  if (!found.equals(bytes.subarray(end)))
+    throw new UserError(`${name} is damaged: its checksum does not fit its ${bytes.length} bytes.`);
+  const { tensors, metadata } = decodeSafetensors(bytes, name);
+  const state = parseState(metadata.state);
+  if (metadata.format !== format || state === undefined || !tensors.delete(checksumName))
+    throw new UserError(`${name} is no checkpoint of this version of Flybrick (${format}).`);
+  return { state, tensors };
+}
+
+function parseState(text = ""): TrainState | undefined {
+  try {
+    const state = JSON.parse(text) as Partial<TrainState> | null;
+    const counts = [state?.steps, state?.examples, state?.random?.seed, state?.random?.draw];
+    const isSound =
+      counts.every((count) => Number.isSafeInteger(count) && count! >= 0) &&
+      Array.isArray(state?.epochs) &&
+      typeof state.settings === "object";
+    return isSound ? (state as TrainState) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws a UserError that names the first setting in which a run differs from the checkpoint it goes on from. */
+export function requireSettings(path: string, saved: RunSettings, now: RunSettings): void {
+  for (const key of Object.keys(now) as (keyof RunSettings)[]) {
+    if (saved[key] !== now[key])
+      throw new UserError(
+        `${path} was written with ${key} ${saved[key]}, and now it is ${now[key]}: go on with the same, or train anew elsewhere.`,
+      );
+  }
+}
+
+/** Puts a checkpoint's values into variables of the same names. Throws a UserError that names what does not fit. */
+export async function restoreTensors(
+  path: string,
+  saved: ReadonlyMap<string, StoredTensor>,
+  variables: ReadonlyMap<string, Tensor>,
+): Promise<void> {
+  const fail = (what: string): never => {
+    throw new UserError(`${path} was written for another network or optimizer: ${what}.`);
+  };
+  for (const [name, { shape }] of variables) {
+    const stored = saved.get(name) ?? fail(`it has no ${name}`);
+    if (stored.dtype !== "F32" || `${stored.shape}` !== `${shape}`)
+      fail(`its ${name} is ${stored.dtype} [${stored.shape}], not F32 [${shape}]`);
+  }
+  for (const name of saved.keys()) if (!variables.has(name)) fail(`it has a ${name} too many`);
+  for (const [name, one] of variables) {
+    const { data } = saved.get(name)!;
+    one.assign(tensor(hostArray("f32", data), one.shape));
+  }
+  await compute(...variables.values());
+}

@@ -1,0 +1,25 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The first code after a heading of a document. */
+function codeUnder(heading: string, document: string): string {
+  const text = readFileSync(new URL(`../docs/${document}`, import.meta.url), "utf8");
+  return /```ts\n([\s\S]*?)```/.exec(text.slice(text.indexOf(`## ${heading}\n`)))![1]!;
+}
+
+test("the loop of your own has ten lines, and learns", async () => {
+  const code = codeUnder("A loop of your own", "training.md");
+  expect(code.slice(code.indexOf("const net")).trim().split("\n").length).toBeLessThanOrEqual(10);
+  // From the package's directory, "flybrick" is the package itself.
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], {
+    cwd: root,
+  });
+  const accuracies = [...stdout.matchAll(/accuracy: (\S+),/g)].map(([, value]) => Number(value));
+  expect(accuracies).toHaveLength(2);
+  expect(accuracies.at(-1)).toBeGreaterThan(0.6);
+});
