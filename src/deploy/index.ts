@@ -1,0 +1,1 @@
+export { encodeOnnx, exportOnnx, type OnnxOptions, onnxOpset } from "./onnx.js";
