@@ -1,10 +1,10 @@
 import { UserError } from "../core/errors.js";
 import { gather } from "../ops/gather.js";
-import { cast, mul, sub } from "../ops/pointwise.js";
+import { cast } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { LabelledImages } from "./fashion_mnist.js";
-import { type Normalization, requireNormalization } from "./normalization.js";
+import { type Normalization, requireNormalization, scalePixels } from "./normalization.js";
 
 /** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */
 export interface Batch {
@@ -44,14 +44,8 @@ export class Dataset {
   batch(numbers: Int32Array): Batch {
     const index = tensor(numbers);
     const bytes = cast(gather(this.images, index), "f32");
-    return { x: resize(this.scale(bytes), [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
-  }
-
-  /** One multiplication, and a subtraction where it normalizes, in the step that gathers. */
-  private scale(bytes: Tensor): Tensor {
-    if (!this.normalization) return mul(bytes, 1 / 255);
-    const { mean, std } = this.normalization;
-    return sub(mul(bytes, 1 / (255 * std)), mean / std);
+    const pixels = scalePixels(bytes, this.normalization);
+    return { x: resize(pixels, [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
   }
 }
 

@@ -1,1 +1,3 @@
+export { Classifier, type ClassifierOptions, type Guess, type PredictOptions } from "./classifier.js";
+export type { ImageInput, Pixels } from "./image.js";
 export { encodeOnnx, exportOnnx, type OnnxOptions, onnxOpset } from "./onnx.js";
