@@ -31,6 +31,9 @@ export interface Guess {
   readonly probability: number;
 }
 
+/** The best first; there always is one. */
+export type Guesses = readonly [Guess, ...Guess[]];
+
 /**
  * Names what is in an image. One serves a whole process: calls may overlap, the device takes them in turn.
  *
@@ -76,17 +79,20 @@ export class Classifier {
   /**
    * The most probable classes of an image, best first. It is made grey or colour and brought to the network's size: a
    * larger one shrunk, a smaller one enlarged as in training, the rest left black. Throws a UserError on what is no
-   * image; files need sharp, pixels of the network's own size and channels do not.
+   * image, a RangeError on no `top`; files need sharp, pixels of the network's own size and channels do not.
    */
-  async predict(image: ImageInput, { top = 5, invert = false }: PredictOptions = {}): Promise<Guess[]> {
+  async predict(image: ImageInput, { top = 5, invert = false }: PredictOptions = {}): Promise<Guesses> {
+    if (!Number.isInteger(top) || top < 1)
+      throw new RangeError(`predict: top is ${top}; give a whole number of at least 1`);
     const { data, height, width } = await fitImage(image, this.channels, this.size, invert);
     const pixels = tensor(Uint8Array.from(data), [1, height, width, this.channels]);
     const bytes = cast(permute(pixels, [0, 3, 1, 2]), "f32");
     const x = resize(scalePixels(bytes, this.normalization), this.size);
     const probabilities = await softmax(this.net.forward(x), 1).data();
-    return this.classNames
+    const guesses = this.classNames
       .map((label, index) => ({ label, index, probability: probabilities[index]! }))
       .sort((a, b) => b.probability - a.probability)
       .slice(0, top);
+    return guesses as readonly Guess[] as Guesses;
   }
 }

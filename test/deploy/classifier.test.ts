@@ -78,7 +78,7 @@ describe("the LeNet that ships", () => {
     const path = join(work, "photo.jpeg");
     await photo("trouser").jpeg().toFile(path);
     const [best] = await classifier.predict(path, { invert: true });
-    expect(best!.label).toBe("trouser");
+    expect(best.label).toBe("trouser");
     expect((await classifier.predict(path))[0]!.label).not.toBe("trouser");
   });
 
@@ -216,6 +216,12 @@ describe("mistakes are named", () => {
     await expect(Classifier.load(run)).rejects.toThrow(/resize is "28"; it must be a whole number/);
     write({ data: "cifar" });
     await expect(Classifier.load(run)).rejects.toThrow(/no data set called "cifar"/);
+  });
+
+  test("no class asked for", async () => {
+    await expect(classifier.predict(testImages[0]!, { top: 0 })).rejects.toThrow(
+      "top is 0; give a whole number",
+    );
   });
 
   test("a network that is no image classifier", () => {
