@@ -53,4 +53,6 @@ export DENO_NO_UPDATE_CHECK=1
 echo "Deno finds the right types and mistakes, and runs the network"
 npx flybrick devices | grep -q '^\* cpu'
 npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'
-echo "the packed package installs, type-checks, computes on the CPU device and trains"
+npx flybrick predict lenet node_modules/flybrick/samples/images/pullover.png --json | grep -q '"guesses":\[{"label":"pullover"'
+npx flybrick export lenet --out lenet.onnx && test -s lenet.onnx
+echo "the packed package installs, type-checks, computes on the CPU device, trains, predicts and exports"

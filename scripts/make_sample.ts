@@ -1,15 +1,18 @@
 // Makes samples/fashion-mnist/ from the whole data set: the first 600 training and the first 100 test
-// images of each class, in their original order. Run with: npx tsx scripts/make_sample.ts [directory]
+// images of each class, in their original order, and the first three test images as PNG in samples/images/.
+// Run with: npx tsx scripts/make_sample.ts [directory]
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import sharp from "sharp";
 import { type LabelledImages, loadImageSet } from "../src/data/fashion_mnist.js";
 import { encodeIdx } from "../src/data/idx.js";
 import { atomicWrite } from "../src/train/atomic_write.js";
 
 const directory = process.argv[2] ?? "/usr/share/datasets/fashion-mnist";
 const target = fileURLToPath(new URL("../samples/fashion-mnist/", import.meta.url));
+const pictures = fileURLToPath(new URL("../samples/images/", import.meta.url));
 
 /** The indices of the first `perClass` images of each class, ascending. */
 function firstOfEachClass(labels: Uint8Array, perClass: number): number[] {
@@ -46,7 +49,23 @@ async function writePart(prefix: string, part: LabelledImages, perClass: number)
   console.log(`${prefix}: ${indices.length} images`);
 }
 
-const { train, test } = await loadImageSet({ name: "fashion-mnist", directory });
+async function writePictures(
+  part: LabelledImages,
+  classNames: readonly string[],
+  count: number,
+): Promise<void> {
+  const { images, labels, height, width } = part;
+  for (let i = 0; i < count; i++) {
+    const pixels = images.subarray(i * height * width, (i + 1) * height * width);
+    const grey = sharp(pixels, { raw: { width, height, channels: 1 } }).toColourspace("b-w");
+    const png = await grey.png().toBuffer();
+    await atomicWrite(join(pictures, `${classNames[labels[i]!]!.replace(" ", "-")}.png`), png);
+  }
+}
+
+const { train, test, classNames } = await loadImageSet({ name: "fashion-mnist", directory });
 await mkdir(target, { recursive: true });
 await writePart("train", train, 600);
 await writePart("t10k", test, 100);
+await mkdir(pictures, { recursive: true });
+await writePictures(test, classNames, 3);

@@ -20,6 +20,7 @@ export type { DType, HostArray } from "./core/dtype.js";
 export { UserError } from "./core/errors.js";
 export type { Shape } from "./core/shape.js";
 export * as data from "./data/index.js";
+export * from "./deploy/index.js";
 export type { Device } from "./devices/device.js";
 export {
   type DeviceName,

@@ -20,6 +20,7 @@ const order = [
   "views",
   "models",
   "train",
+  "deploy",
   "cli",
 ];
 

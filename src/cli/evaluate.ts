@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { findRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
 import { RunDirectory } from "../train/run_directory.js";
@@ -19,13 +20,13 @@ export function addEvaluate(program: Command): void {
   const command = program
     .command("evaluate")
     .description("loss and accuracy of a run's weights on the test set")
-    .argument("<run>", "run directory, such as runs/alexnet")
+    .argument("<run>", "run directory, such as runs/alexnet, or lenet for the weights that ship")
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
     .option("--sample", "take the shipped sample's test images");
   addDeviceOptions(command)
     .option("--json", "print one JSON object and nothing else")
     .action(async (path: string, flags: EvaluateFlags) => {
-      const run = await RunDirectory.open(path);
+      const run = await RunDirectory.open(findRun(path));
       const saved = run.config as unknown as RunConfig;
       useDevice(await openDeviceOf(flags));
       const { build } = await loadModel(saved.model);
@@ -40,7 +41,7 @@ export function addEvaluate(program: Command): void {
       };
       const recipe = saved.recipe ?? "notebook";
       const net = build([1, config.resize, config.resize]);
-      await loadWeights(net, join(path, "model.safetensors"));
+      await loadWeights(net, join(run.path, "model.safetensors"));
       const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
       const { loss, accuracy, examplesPerSecond } = await evaluate(net, data.testSet);
       if (flags.json)

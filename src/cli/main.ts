@@ -3,7 +3,9 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
+import { addExport } from "./export.js";
 import { addNotebook } from "./notebook.js";
+import { addPredict } from "./predict.js";
 import { printJson } from "./reporters.js";
 import { addRuns } from "./runs.js";
 import { addSummary } from "./summary.js";
@@ -16,7 +18,17 @@ function buildProgram(): Command {
     .version(version)
     .showHelpAfterError("(add --help for all options)")
     .exitOverride();
-  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addRuns, addNotebook]) add(program);
+  for (const add of [
+    addDevices,
+    addSummary,
+    addTrain,
+    addEvaluate,
+    addRuns,
+    addPredict,
+    addExport,
+    addNotebook,
+  ])
+    add(program);
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError("(add --help for all options)");
   return program;

@@ -2,11 +2,11 @@ import { UserError } from "../core/errors.js";
 import type { Shape } from "../core/shape.js";
 import type { Batched, Unknown } from "../core/shape_types.js";
 import { gather } from "../ops/gather.js";
-import { cast, mul, sub } from "../ops/pointwise.js";
+import { cast } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { LabelledImages } from "./fashion_mnist.js";
-import { type Normalization, requireNormalization } from "./normalization.js";
+import { type Normalization, requireNormalization, scalePixels } from "./normalization.js";
 
 /** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */
 export interface Batch<Example extends Shape = Unknown> {
@@ -52,14 +52,8 @@ export class Dataset<
   batch(numbers: Int32Array): Batch<Example> {
     const index = tensor(numbers);
     const bytes = cast(gather(this.images, index), "f32");
-    return { x: resize(this.scale(bytes), [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
-  }
-
-  /** One multiplication, and a subtraction where it normalizes, in the step that gathers. */
-  private scale(bytes: Tensor): Tensor {
-    if (!this.normalization) return mul(bytes, 1 / 255);
-    const { mean, std } = this.normalization;
-    return sub(mul(bytes, 1 / (255 * std)), mean / std);
+    const pixels = scalePixels(bytes, this.normalization);
+    return { x: resize(pixels, [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
   }
 }
 

@@ -116,6 +116,11 @@ export function normalizationOf(name: ImageSetName): Normalization {
   return originOf(name).normalization;
 }
 
+/** Names of a data set's classes, by label. Throws a UserError if there is no such data set. */
+export function classNamesOf(name: ImageSetName): readonly string[] {
+  return originOf(name).classNames;
+}
+
 function originOf(name: ImageSetName): Origin {
   if (!Object.hasOwn(origins, name)) {
     const names = Object.keys(origins).join(" or ");

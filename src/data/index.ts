@@ -19,10 +19,10 @@ export {
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
-export { loadImageSet, normalizationOf } from "./fashion_mnist.js";
+export { classNamesOf, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
-export type { Normalization } from "./normalization.js";
+export { type Normalization, requireNormalization, scalePixels } from "./normalization.js";
 
 export interface ImageDataOptions<Size extends number = number> {
   /** Height and width that images are resized to; their own (28) if left out. */

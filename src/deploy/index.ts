@@ -1,0 +1,9 @@
+export {
+  Classifier,
+  type ClassifierOptions,
+  type Guess,
+  type Guesses,
+  type PredictOptions,
+} from "./classifier.js";
+export type { ImageInput, Pixels } from "./image.js";
+export { encodeOnnx, exportOnnx, type OnnxOptions, onnxOpset } from "./onnx.js";
