@@ -4,9 +4,11 @@ import { UserError } from "../core/errors.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addNotebook } from "./notebook.js";
+import { addReport } from "./report.js";
 import { printJson } from "./reporters.js";
 import { addSummary } from "./summary.js";
 import { addTrain } from "./train.js";
+import { addWatch } from "./watch.js";
 
 function buildProgram(): Command {
   const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -15,7 +17,8 @@ function buildProgram(): Command {
     .version(version)
     .showHelpAfterError("(add --help for all options)")
     .exitOverride();
-  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addNotebook]) add(program);
+  for (const add of [addDevices, addSummary, addTrain, addEvaluate, addReport, addWatch, addNotebook])
+    add(program);
   for (const command of program.commands)
     command.exitOverride().showHelpAfterError("(add --help for all options)");
   return program;

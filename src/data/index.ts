@@ -6,7 +6,7 @@ import type { Normalization } from "./normalization.js";
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
-export { loadImageSet, normalizationOf } from "./fashion_mnist.js";
+export { imageSetTitle, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
 export type { Normalization } from "./normalization.js";
