@@ -9,6 +9,7 @@ export {
   type ScheduleName,
 } from "./recipes.js";
 export { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+export { layerStatistics } from "./statistics.js";
 export {
   DivergedError,
   type EpochResult,

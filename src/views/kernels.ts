@@ -17,7 +17,7 @@ export interface Kernels {
 export function kernelsSvg({ weights, shape, names }: Kernels, options: ViewOptions = {}): string {
   const [units, channels, height, width] = shape;
   const count = Math.min(units, height * width > 256 ? 36 : 96);
-  const columns = count <= 12 ? Math.min(count, 5) : count <= 36 ? 6 : count <= 64 ? 8 : 12;
+  const columns = count <= 6 ? count : count <= 12 ? 5 : count <= 36 ? 6 : count <= 64 ? 8 : 12;
   const gap = columns > 8 ? 4 : 8;
   const inner = viewWidth - 16;
   const size = Math.min(72, (inner - (columns - 1) * gap) / columns);

@@ -117,13 +117,6 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
       section: "Inside the network",
       draw: (options) => kernelsSvg(kernels, options),
     });
-  charts.push({
-    name: "activations",
-    title: `A ${activations[0].label} and a ${activations[1].label}`,
-    note: "Of each activation the six channels that vary most, or all features; the darker, the larger.",
-    section: "Inside the network",
-    draw: (options) => activationsSvg(activations, confusion.classNames, options),
-  });
   const recorded = epochs.flatMap(({ epoch, layers }): LayerStatisticsPoint[] =>
     layers ? [{ epoch, ...layers }] : [],
   );
@@ -144,6 +137,13 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
       section: "Inside the network",
       draw: (options) => deadSharesSvg(points, options),
     });
+  charts.push({
+    name: "activations",
+    title: `A ${activations[0].label} and a ${activations[1].label}`,
+    note: "Of each activation the six channels that vary most, or all features; the darker, the larger.",
+    section: "Inside the network",
+    draw: (options) => activationsSvg(activations, confusion.classNames, options),
+  });
   return charts;
 }
 
@@ -263,9 +263,13 @@ function epochTable(epochs: readonly ReportEpoch[]): Html {
 
 function pairs(record: Readonly<Record<string, unknown>>): Html {
   return html`<dl class="pairs">${Object.entries(record).map(
-    ([name, value]) =>
-      html`<div><dt>${words(name)}</dt><dd>${typeof value === "string" ? value : JSON.stringify(value)}</dd></div>`,
+    ([name, value]) => html`<div><dt>${words(name)}</dt><dd>${setting(value)}</dd></div>`,
   )}</dl>`;
+}
+
+function setting(value: unknown): string {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** "clipGradNorm" as "clip grad norm". */
@@ -306,8 +310,9 @@ section:empty { display: none; }
 .subtitle { margin: 8px 0 0; }
 .live { float: right; margin: 6px 0 0; font-size: 14px; color: var(--quiet); }
 .live::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 6px; border-radius: 4px; background: var(--orange); }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 40px 48px; align-items: start; }
-figure { margin: 0; min-width: 0; max-width: 440px; }
+.panels { columns: 2 400px; column-gap: 48px; margin-bottom: -40px; }
+.panels > * { break-inside: avoid; margin: 0; padding-bottom: 40px; }
+figure { max-width: 440px; }
 figure > svg { display: block; width: 100%; height: auto; }
 figcaption, .note { margin-top: 8px; font-size: 14px; line-height: 1.45; }
 dl, dd { margin: 0; }
