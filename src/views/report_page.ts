@@ -140,7 +140,7 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
   charts.push({
     name: "activations",
     title: `A ${activations[0].label} and a ${activations[1].label}`,
-    note: "Of each activation the six channels that vary most, or all features; the darker, the larger.",
+    note: "Of each activation the six channels that vary most, or all features; the stronger the blue, the larger.",
     section: "Inside the network",
     draw: (options) => activationsSvg(activations, confusion.classNames, options),
   });
