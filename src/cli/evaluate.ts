@@ -1,14 +1,10 @@
-import { join } from "node:path";
 import type { Command } from "commander";
-import { findRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
-import { RunDirectory } from "../train/run_directory.js";
-import { loadWeights } from "../train/weights.js";
-import { loadModel } from "./model_file.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { printJson } from "./reporters.js";
-import { type DataConfig, loadData, type RunConfig } from "./training_run.js";
+import { loadNetwork, openSavedRun } from "./saved_run.js";
+import { loadData } from "./training_run.js";
 
 interface EvaluateFlags extends DeviceFlags {
   dataDir?: string;
@@ -26,29 +22,17 @@ export function addEvaluate(program: Command): void {
   addDeviceOptions(command)
     .option("--json", "print one JSON object and nothing else")
     .action(async (path: string, flags: EvaluateFlags) => {
-      const run = await RunDirectory.open(findRun(path));
-      const saved = run.config as unknown as RunConfig;
+      const run = await openSavedRun(path, flags);
       useDevice(await openDeviceOf(flags));
-      const { build } = await loadModel(saved.model);
-      const dataDir = flags.dataDir ?? saved.dataDir;
-      const config: DataConfig = {
-        data: saved.data,
-        sample: flags.sample ?? saved.sample,
-        resize: saved.resize,
-        // Runs of earlier versions do not name it, nor their recipe.
-        normalize: saved.normalize ?? false,
-        ...(dataDir === undefined ? {} : { dataDir }),
-      };
-      const recipe = saved.recipe ?? "notebook";
-      const net = build([1, config.resize, config.resize]);
-      await loadWeights(net, join(run.path, "model.safetensors"));
+      const { config } = run;
+      const net = await loadNetwork(run);
       const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
       const { loss, accuracy, examplesPerSecond } = await evaluate(net, data.testSet);
       if (flags.json)
         printJson({
           run: path,
-          model: saved.model,
-          recipe,
+          model: config.model,
+          recipe: config.recipe,
           examples: data.testSet.count,
           loss,
           accuracy,
@@ -56,7 +40,7 @@ export function addEvaluate(program: Command): void {
         });
       else {
         console.log(
-          `${saved.model} (recipe ${recipe}) from ${path} on ${data.testSet.count} test images ${data.source}`,
+          `${config.model} (recipe ${config.recipe}) from ${path} on ${data.testSet.count} test images ${data.source}`,
         );
         console.log(
           `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${examplesPerSecond.toFixed(0)} examples/s`,

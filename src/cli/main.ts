@@ -6,10 +6,12 @@ import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
 import { addNotebook } from "./notebook.js";
 import { addPredict } from "./predict.js";
+import { addReport } from "./report.js";
 import { printJson } from "./reporters.js";
 import { addRuns } from "./runs.js";
 import { addSummary } from "./summary.js";
 import { addTrain } from "./train.js";
+import { addWatch } from "./watch.js";
 
 function buildProgram(): Command {
   const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -24,6 +26,8 @@ function buildProgram(): Command {
     addTrain,
     addEvaluate,
     addRuns,
+    addReport,
+    addWatch,
     addPredict,
     addExport,
     addNotebook,

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fileProblem, UserError } from "../core/errors.js";
-import { findModel, type ModelEntry } from "../models/index.js";
+import { findModel, type ImageShape, type ModelEntry } from "../models/index.js";
 import { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 
@@ -36,7 +36,7 @@ export async function loadModel(name: string, seed = 0): Promise<ModelEntry> {
   await readModelFile(name);
   manualSeed(seed);
   const exported = (await importFile(name)).default;
-  const build = (shape?: readonly [number, number, number], classes?: number): Sequential => {
+  const build = (shape?: ImageShape, classes?: number): Sequential => {
     const net: unknown = typeof exported === "function" ? exported(shape, classes) : exported;
     if (!(net instanceof Sequential)) throw notNetwork(name, net);
     if (shape && `${net.inputShape}` !== `${shape}`)
@@ -50,7 +50,7 @@ export async function loadModel(name: string, seed = 0): Promise<ModelEntry> {
     throw new UserError(
       `${name} makes a network for inputs of [${build().inputShape}]; give it [channels, size, size].`,
     );
-  return { build, size: height };
+  return { title: modelTitle(name), build, size: height };
 }
 
 function notNetwork(name: string, found: unknown): UserError {

@@ -121,6 +121,11 @@ export function classNamesOf(name: ImageSetName): readonly string[] {
   return originOf(name).classNames;
 }
 
+/** A data set's name as people write it. Throws a UserError if there is no such data set. */
+export function imageSetTitle(name: ImageSetName): string {
+  return originOf(name).title;
+}
+
 function originOf(name: ImageSetName): Origin {
   if (!Object.hasOwn(origins, name)) {
     const names = Object.keys(origins).join(" or ");

@@ -19,7 +19,7 @@ export {
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
-export { classNamesOf, loadImageSet, normalizationOf } from "./fashion_mnist.js";
+export { classNamesOf, imageSetTitle, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";
 export { type Normalization, requireNormalization, scalePixels } from "./normalization.js";

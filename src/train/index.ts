@@ -17,6 +17,7 @@ export {
   type ScheduleName,
 } from "./recipes.js";
 export { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+export { layerStatistics } from "./statistics.js";
 export {
   type CheckpointOptions,
   DivergedError,

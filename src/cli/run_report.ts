@@ -1,0 +1,62 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type ImageData, imageSetTitle } from "../data/index.js";
+import { inspect } from "../train/inspection.js";
+import { type Inspection, pageStyle, type Report, type ReportEpoch } from "../views/report_page.js";
+import { loadModel } from "./model_file.js";
+import { loadNetwork, type SavedRun } from "./saved_run.js";
+import type { RunConfig } from "./training_run.js";
+
+const environmentKeys = ["device", "deviceDescription", "dataSource", "flybrick", "node", "startedAt"];
+
+/** What a run's directory says, without what its weights do. */
+export async function readReport({ directory, config }: SavedRun): Promise<Report> {
+  const epochs = (await directory.readMetrics()).filter(
+    (record) => typeof record.epoch === "number" && "testAccuracy" in record,
+  ) as unknown as ReportEpoch[];
+  const saved = directory.config as unknown as RunConfig;
+  const { title, published } = await loadModel(config.model);
+  const entries = Object.entries(directory.config);
+  return {
+    title: `${title} on ${imageSetTitle(config.data)}`,
+    subtitle: [
+      saved.sample ? "the sample of 6,000 + 1,000 images" : "all images",
+      `recipe ${config.recipe}`,
+      `${saved.optimizer} ${saved.learningRate}`,
+      `batch ${saved.batchSize}`,
+      `seed ${saved.seed}`,
+    ].join(" · "),
+    epochs,
+    planned: saved.epochs,
+    published: (config.data === "fashion-mnist" && published) || null,
+    inspection: null,
+    configuration: Object.fromEntries(entries.filter(([name]) => !environmentKeys.includes(name))),
+    environment: Object.fromEntries(entries.filter(([name]) => environmentKeys.includes(name))),
+  };
+}
+
+/** What the weights of a run do on (at most so many of) the test images; null before the first weights. */
+export async function inspectRun(
+  run: SavedRun,
+  data: ImageData,
+  examples?: number,
+): Promise<Inspection | null> {
+  if (!existsSync(join(run.directory.path, "model.safetensors"))) return null;
+  return inspect(await loadNetwork(run), data, examples === undefined ? {} : { examples });
+}
+
+/** A content security policy that allows a page its own style sheet, its script where it has one, and pictures in it. */
+export function pagePolicy(script?: string): string {
+  const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  return [
+    "default-src 'none'",
+    "img-src data:",
+    `style-src ${hash(pageStyle)}`,
+    ...(script === undefined
+      ? []
+      : [`script-src ${hash(script)}`, "connect-src 'self'", "frame-ancestors 'none'"]),
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+}

@@ -1,0 +1,89 @@
+import { expect, test } from "vitest";
+import { Dataset } from "../../src/data/dataset.js";
+import { loadImageSet } from "../../src/data/fashion_mnist.js";
+import { mlp, softmaxRegression } from "../../src/models/mlp.js";
+import * as nn from "../../src/nn/index.js";
+import { backward } from "../../src/ops/gradients.js";
+import { manualSeed } from "../../src/ops/random.js";
+import { crossEntropy } from "../../src/ops/softmax.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+import { evaluate } from "../../src/train/evaluate.js";
+import { inspect } from "../../src/train/inspection.js";
+import { layerStatistics } from "../../src/train/statistics.js";
+import { testDevices } from "../support/test_devices.js";
+
+const set = await loadImageSet({ name: "fashion-mnist", sample: true });
+const firstTen = Int32Array.from({ length: 10 }, (_, k) => k);
+
+for (const [name, device] of await testDevices()) {
+  test(`gradient norms are those of backward, on ${name}`, async () => {
+    useDevice(device);
+    manualSeed(1);
+    const net = nn.sequential([1, 28, 28], mlp(), nn.relu(), nn.dropout({ p: 0.5 }), nn.linear(10, 10));
+    const trainSet = new Dataset(set.train, set.classNames);
+    const batch = trainSet.batch(firstTen);
+    const statistics = await layerStatistics(net, batch);
+    expect(net.training).toBe(true);
+    expect(net.parameters().every(({ grad }) => grad === null)).toBe(true);
+    expect(Object.keys(statistics.deadShares)).toEqual(["0.2 ReLU", "1 ReLU"]);
+
+    net.eval();
+    backward(crossEntropy(net.forward(batch.x), batch.y));
+    for (const [parameter, { grad }] of net.namedParameters()) {
+      let squares = 0;
+      for (const value of await grad!.data()) squares += value * value;
+      const norm = Math.sqrt(squares);
+      expect(norm).toBeGreaterThan(0);
+      expect(statistics.gradientNorms[parameter]! / norm).toBeCloseTo(1, 4);
+    }
+  });
+
+  test(`a ReLU's unit is dead where it is zero for the whole batch, on ${name}`, async () => {
+    useDevice(device);
+    manualSeed(2);
+    const conv = nn.conv2d(1, 8, { kernelSize: 3 });
+    const linear = nn.linear(8 * 26 * 26, 16);
+    const net = nn.sequential(
+      [1, 28, 28],
+      conv,
+      nn.relu(),
+      nn.flatten(),
+      linear,
+      nn.relu(),
+      nn.linear(16, 10),
+    );
+    conv.bias!.set(Float32Array.from({ length: 8 }, (_, k) => (k < 2 ? -1000 : 1000)));
+    linear.bias!.set(Float32Array.from({ length: 16 }, (_, k) => (k < 12 ? -1e6 : 1e6)));
+    const batch = new Dataset(set.train, set.classNames).batch(firstTen);
+    const { deadShares } = await layerStatistics(net, batch);
+    expect(deadShares).toEqual({ "1 ReLU": 0.25, "4 ReLU": 0.75 });
+  });
+
+  test(`an inspection counts what evaluation does, on ${name}`, async () => {
+    useDevice(device);
+    manualSeed(3);
+    const net = softmaxRegression();
+    const data = {
+      trainSet: new Dataset(set.train, set.classNames),
+      testSet: new Dataset(set.test, set.classNames),
+    };
+    const seen = await inspect(net, data, { mistakes: 5 });
+    const { accuracy } = await evaluate(net, data.testSet);
+    expect(net.training).toBe(true);
+    expect(seen.accuracy).toBeCloseTo(accuracy, 6);
+    expect(seen.confusion.counts.map((row) => row.reduce((a, b) => a + b))).toEqual(Array(10).fill(100));
+    expect(seen.confusion.counts.reduce((sum, row, k) => sum + row[k]!, 0)).toBe(Math.round(1000 * accuracy));
+    expect(seen.mistakes).toHaveLength(5);
+    const sure = seen.mistakes.map(({ confidence }) => confidence);
+    expect(sure).toEqual([...sure].sort((a, b) => b - a));
+    expect(seen.mistakes.every(({ truth, predicted }) => truth !== predicted)).toBe(true);
+    expect(seen.kernels!.shape).toEqual([10, 1, 28, 28]);
+    expect(seen.kernels!.names).toEqual(set.classNames);
+    expect(seen.activations.map(({ label }) => label)).toEqual(["pullover", "coat"]);
+
+    const some = await inspect(net, data, { examples: 50 });
+    expect(some.examples).toBe(50);
+    // Spread over the set, not its first ones.
+    expect(some.confusion.counts.flat().reduce((a, b) => a + b)).toBe(50);
+  });
+}
