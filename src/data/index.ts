@@ -3,6 +3,19 @@ import type { DownloadProgress } from "./download.js";
 import { type ImageSetName, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 import type { Normalization } from "./normalization.js";
 
+export {
+  type Augmentation,
+  type ColorJitterOptions,
+  colorJitter,
+  compose,
+  pcaLighting,
+  type RandomAffineOptions,
+  type RandomErasingOptions,
+  randomAffine,
+  randomCrop,
+  randomErasing,
+  randomHorizontalFlip,
+} from "./augment.js";
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
