@@ -1,6 +1,7 @@
+import { UserError } from "../core/errors.js";
 import { Dataset } from "./dataset.js";
 import type { DownloadProgress } from "./download.js";
-import { type ImageSetName, loadImageSet, normalizationOf } from "./fashion_mnist.js";
+import { type ImageSetName, type LabelledImages, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 import type { Normalization } from "./normalization.js";
 
 export {
@@ -33,6 +34,8 @@ export interface ImageDataOptions {
   directory?: string;
   /** Take the shipped sample of 6,000 + 1,000 images. */
   sample?: boolean;
+  /** At most so many images of each set, the first ones; all if left out. */
+  limit?: number;
   /** Called while a file is downloaded. */
   onProgress?: (progress: DownloadProgress) => void;
 }
@@ -47,15 +50,22 @@ export interface ImageData {
 
 /** A data set by name: what `fashionMnist` and `mnist` call. */
 export async function loadImageData(name: ImageSetName, options: ImageDataOptions = {}): Promise<ImageData> {
-  const { resize, normalize = false, ...rest } = options;
+  const { resize, normalize = false, limit = Number.POSITIVE_INFINITY, ...rest } = options;
+  if (!(limit >= 1)) throw new UserError(`limit is ${limit}; give at least 1 image`);
   const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
   return {
-    trainSet: new Dataset(set.train, set.classNames, resize, normalization),
-    testSet: new Dataset(set.test, set.classNames, resize, normalization),
+    trainSet: new Dataset(first(set.train, limit), set.classNames, resize, normalization),
+    testSet: new Dataset(first(set.test, limit), set.classNames, resize, normalization),
     source: set.source,
     isSample: set.isSample,
   };
+}
+
+function first(set: LabelledImages, limit: number): LabelledImages {
+  const count = Math.min(set.count, Math.floor(limit));
+  const images = set.images.subarray(0, count * set.channels * set.height * set.width);
+  return { ...set, images, labels: set.labels.subarray(0, count), count };
 }
 
 /**
