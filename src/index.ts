@@ -1,4 +1,4 @@
-import { openDevice } from "./devices/open.js";
+import { tryGpu } from "./devices/open.js";
 import * as conv from "./ops/conv.js";
 import * as gatherOps from "./ops/gather.js";
 import * as gradientOps from "./ops/gradients.js";
@@ -156,4 +156,4 @@ for (const [name, operation] of Object.entries(methods)) {
   });
 }
 
-useDevice(await openDevice("auto"));
+useDevice(await tryGpu());
