@@ -54,10 +54,14 @@ export async function loadImageData(name: ImageSetName, options: ImageDataOption
   if (!(limit >= 1)) throw new UserError(`limit is ${limit}; give at least 1 image`);
   const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
+  const [train, test] = [first(set.train, limit), first(set.test, limit)];
+  const isCut = train.count < set.train.count || test.count < set.test.count;
   return {
-    trainSet: new Dataset(first(set.train, limit), set.classNames, resize, normalization),
-    testSet: new Dataset(first(set.test, limit), set.classNames, resize, normalization),
-    source: set.source,
+    trainSet: new Dataset(train, set.classNames, resize, normalization),
+    testSet: new Dataset(test, set.classNames, resize, normalization),
+    source: isCut
+      ? `${set.source} Of these only the first ${train.count} and ${test.count} are taken.`
+      : set.source,
     isSample: set.isSample,
   };
 }
