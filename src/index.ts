@@ -1,7 +1,7 @@
 import type { DType } from "./core/dtype.js";
 import type { Shape } from "./core/shape.js";
 import type { Unknown } from "./core/shape_types.js";
-import { openDevice } from "./devices/open.js";
+import { tryGpu } from "./devices/open.js";
 import * as conv from "./ops/conv.js";
 import * as gatherOps from "./ops/gather.js";
 import * as gradientOps from "./ops/gradients.js";
@@ -158,4 +158,4 @@ for (const [name, value] of Object.entries(new Methods()))
   Object.defineProperty(Tensor.prototype, name, { value });
 
 // The command line chooses its own before a user's model file imports this.
-if (!hasDevice()) useDevice(await openDevice("auto"));
+if (!hasDevice()) useDevice(await tryGpu());

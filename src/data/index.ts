@@ -1,6 +1,7 @@
+import { UserError } from "../core/errors.js";
 import { Dataset } from "./dataset.js";
 import type { DownloadProgress } from "./download.js";
-import { type ImageSetName, loadImageSet, normalizationOf } from "./fashion_mnist.js";
+import { type ImageSetName, type LabelledImages, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 import type { Normalization } from "./normalization.js";
 
 export {
@@ -33,6 +34,8 @@ export interface ImageDataOptions<Size extends number = number> {
   directory?: string;
   /** Take the shipped sample of 6,000 + 1,000 images. */
   sample?: boolean;
+  /** At most so many images of each set, the first ones; all if left out. */
+  limit?: number;
   /** Called while a file is downloaded. */
   onProgress?: (progress: DownloadProgress) => void;
 }
@@ -50,15 +53,26 @@ export async function loadImageData<Size extends number = 28>(
   name: ImageSetName,
   options: ImageDataOptions<Size> = {},
 ): Promise<ImageData<Size>> {
-  const { resize, normalize = false, ...rest } = options;
+  const { resize, normalize = false, limit = Number.POSITIVE_INFINITY, ...rest } = options;
+  if (!(limit >= 1)) throw new UserError(`limit is ${limit}; give at least 1 image`);
   const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
+  const [train, test] = [first(set.train, limit), first(set.test, limit)];
+  const isCut = train.count < set.train.count || test.count < set.test.count;
   return {
-    trainSet: new Dataset(set.train, set.classNames, resize, normalization),
-    testSet: new Dataset(set.test, set.classNames, resize, normalization),
-    source: set.source,
+    trainSet: new Dataset(train, set.classNames, resize, normalization),
+    testSet: new Dataset(test, set.classNames, resize, normalization),
+    source: isCut
+      ? `${set.source} Of these only the first ${train.count} and ${test.count} are taken.`
+      : set.source,
     isSample: set.isSample,
   };
+}
+
+function first(set: LabelledImages, limit: number): LabelledImages {
+  const count = Math.min(set.count, Math.floor(limit));
+  const images = set.images.subarray(0, count * set.channels * set.height * set.width);
+  return { ...set, images, labels: set.labels.subarray(0, count), count };
 }
 
 /**

@@ -65,7 +65,13 @@ export async function devices(options: DeviceOptions = {}): Promise<DeviceReport
   return reports;
 }
 
-/** A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). This version drives no GPU yet. */
-export async function tryGpu(): Promise<Device> {
-  return openDevice("auto");
+let best: Promise<Device> | undefined;
+
+/**
+ * A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). This version drives no GPU yet.
+ * The same one at every call, and the one in use unless told otherwise: what was computed before lies on it.
+ */
+export function tryGpu(): Promise<Device> {
+  best ??= openDevice("auto");
+  return best;
 }

@@ -89,3 +89,12 @@ test("a normalization that makes no sense is refused in words", () => {
   expect(set(0, 0)).toThrow("normalization: std is 0; give a finite number above 0");
   expect(set(Number.NaN, 1)).toThrow("normalization: mean is NaN; give a finite number");
 });
+
+test("a limit keeps the first images of each set", async () => {
+  const { trainSet, testSet } = await loadImageData("fashion-mnist", { sample: true, limit: 7 });
+  expect([trainSet.count, testSet.count]).toEqual([7, 7]);
+  expect([...(await trainSet.batch(Int32Array.of(0, 6)).y.data())]).toEqual([9, 7]);
+  const whole = await loadImageData("fashion-mnist", { sample: true, limit: 5000 });
+  expect([whole.trainSet.count, whole.testSet.count]).toEqual([5000, 1000]);
+  await expect(loadImageData("fashion-mnist", { sample: true, limit: 0 })).rejects.toThrow("limit is 0");
+});

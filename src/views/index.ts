@@ -1,0 +1,2 @@
+export { type CurveOptions, type CurvePoint, curvesSvg } from "./curves.js";
+export { type ImagesOptions, imagesSvg } from "./images.js";
