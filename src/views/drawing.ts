@@ -98,7 +98,11 @@ export class Drawing {
 
   private make(name: string, attributes: Record<string, string | number>, text?: string): SvgElement {
     const made = this.document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+    // linkedom writes attributes as HTML has them, where only quotes are escaped; XML wants these too.
+    for (const [key, value] of Object.entries(attributes)) {
+      const escaped = String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+      made.setAttribute(key, escaped);
+    }
     if (text !== undefined) made.textContent = text;
     return made as SvgElement;
   }
