@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "../native/isa.h"
 #include "../native/step.h"
 
 namespace flybrick {
@@ -45,6 +46,7 @@ struct Pool::State {
   const std::function<void(int64_t, int)>* body = nullptr;
   int64_t tasks = 0, next = 0, generation = 0;
   int busy = 0;
+  Isa set = Isa::portable;
   bool stop = false;
   Block shared, locals[64];
 
@@ -59,6 +61,7 @@ struct Pool::State {
         if (stop) return;
         seen = generation;
       }
+      pinIsa(set);
       drain(thread);
       std::lock_guard<std::mutex> lock(mutex);
       if (--busy == 0) done.notify_one();
@@ -84,6 +87,7 @@ void Pool::parallel(int64_t tasks, const std::function<void(int64_t, int)>& body
   State& s = *state_;
   {
     std::lock_guard<std::mutex> lock(s.mutex);
+    s.set = isa();
     s.body = &body, s.tasks = tasks, s.next = 0, s.busy = int(s.workers.size());
     s.generation++;
   }

@@ -47,6 +47,7 @@ struct Job {
 // handle is collected or the environment ends, and no longer than its dispatcher.
 struct Device {
   napi_env env;
+  const Isa isa;
   Pool pool;
   std::vector<char*> scratch;
   size_t scratchBytes = 0;
@@ -63,8 +64,11 @@ struct Device {
   napi_threadsafe_function settle = nullptr;
   int promises = 0;  // JavaScript's thread only
 
-  Device(napi_env e, int threads) : env(e), pool(threads), scratch(threads, nullptr) {
-    dispatcher = std::thread([this] { dispatch(); });
+  Device(napi_env e, int threads, Isa isa) : env(e), isa(isa), pool(threads), scratch(threads, nullptr) {
+    dispatcher = std::thread([this] {
+      pinIsa(this->isa);
+      dispatch();
+    });
   }
 
   void close() {
@@ -223,13 +227,13 @@ int defaultThreads() {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
-// The named instruction set, or the best one where the name is empty.
-bool choose(const std::string& name) {
-  for (Isa set : {Isa::avx512, Isa::avx2, Isa::portable}) {
-    pinIsa(set);
-    if (isa() == set && (name.empty() || name == lanes().name)) return true;
-  }
-  return false;
+// The named instruction set, or the best one where the name is empty; false where this processor lacks it.
+bool choose(const std::string& name, Isa* set) {
+  *set = bestIsa();
+  if (name.empty()) return true;
+  for (Isa one : {Isa::avx512, Isa::avx2, Isa::portable})
+    if (name == isaName(one)) *set = one;
+  return name == isaName(*set) && *set <= bestIsa();
 }
 
 // ---- promises
@@ -273,12 +277,13 @@ napi_value open(napi_env env, napi_callback_info info) {
   napi_value args[2];
   if (!arguments(env, info, args)) return fail(env, "open(threads, instructionSet) takes two arguments");
   const int threads = static_cast<int>(number(env, args[0]));
-  const std::string set = text(env, args[1]);
-  if (!choose(set)) return fail(env, "this processor cannot run the instruction set " + set);
-  DeviceHandle device = std::make_shared<Device>(env, threads > 0 ? threads : defaultThreads());
-  napi_value name;
-  napi_create_string_utf8(env, "flybrick", NAPI_AUTO_LENGTH, &name);
-  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, device.get(), settled, &device->settle);
+  const std::string name = text(env, args[1]);
+  Isa isa;
+  if (!choose(name, &isa)) return fail(env, "this processor cannot run the instruction set " + name);
+  DeviceHandle device = std::make_shared<Device>(env, threads > 0 ? threads : defaultThreads(), isa);
+  napi_value label;
+  napi_create_string_utf8(env, "flybrick", NAPI_AUTO_LENGTH, &label);
+  napi_create_threadsafe_function(env, nullptr, nullptr, label, 0, 1, nullptr, nullptr, device.get(), settled, &device->settle);
   napi_unref_threadsafe_function(env, device->settle);
   napi_add_env_cleanup_hook(env, closeAtExit, device.get());
   return wrap(env, new DeviceHandle(device), [](napi_env e, void* data, void*) {
@@ -297,7 +302,7 @@ napi_value info(napi_env env, napi_callback_info callback) {
   DeviceHandle* device = external<DeviceHandle>(env, args[0]);
   if (!device) return fail(env, "info: not a device");
   napi_create_object(env, &out);
-  napi_create_string_utf8(env, lanes().name, NAPI_AUTO_LENGTH, &value);
+  napi_create_string_utf8(env, isaName((*device)->isa), NAPI_AUTO_LENGTH, &value);
   napi_set_named_property(env, out, "instructionSet", value);
   napi_create_int32(env, (*device)->pool.threads(), &value);
   napi_set_named_property(env, out, "threads", value);

@@ -9,8 +9,6 @@
 namespace flybrick {
 namespace {
 
-int64_t padded(int64_t floats) { return (floats + 15) / 16 * 16; }
-
 // An activation [n, c, h, w] whose channels are adjacent; one that is not is copied into `scratch` first.
 struct Activation {
   const float* data;
@@ -145,43 +143,6 @@ void conv2d(Pool& pool, const int64_t* shape, const View& xView, const View& wei
        });
 }
 
-// With few input channels: a product gives every output pixel's whole window of gradients, which are then added up
-// where they lie. Far fewer products than a convolution that fills a part of a vector. A task makes an image.
-static bool inputGradByWindows(Pool& pool, const int64_t* shape, const View& dyView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
-  constexpr int64_t kMostFloats = 1 << 17;  // of an image's windows: they stay in the second-level cache
-  const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = weight.shape[0];
-  const int64_t h = shape[2], w = shape[3], n = kh * kw * ci, lanes = instructionSet().lanes;
-  Activation dy(dyView);
-  const int64_t ld = (n + 2 * lanes - 1) / (2 * lanes) * 2 * lanes;
-  const int64_t height = h + g.padTop + g.padBottom, width = w + g.padLeft + g.padRight;
-  if (g.groups > 1 || g.dilationX > 1 || 2 * ci > lanes || !dy.dense() || dy.h * dy.w * ld > kMostFloats ||
-      height * width * ci > kMostFloats)
-    return false;
-  const int64_t weights = padded(co * n);
-  const int64_t sums = padded(height * width * ci + 2 * lanes);  // of a thread
-  float* scratch = pool.shared(weights + dy.scratch() + pool.threads() * sums);
-  dy.place(pool, dyView, scratch + weights);
-  const int64_t* s = weight.strides;
-  const int64_t sizes[4] = {co, kh, kw, ci}, strides[4] = {s[0], s[2], s[3], s[1]};
-  reorder(pool, static_cast<const float*>(weight.data), sizes, strides, scratch);
-
-  const Image image = {int(height), int(width), int(ci), 0, width * ci, ci, int(dy.h), int(dy.w), int(kh), int(kw),
-                       g.strideY, g.strideX, 0, 0, g.dilationY, 1, 1, 1};
-  const Tiling t = {dy.n, dy.h * dy.w, n, co, 1, 1, 1, ld, false};
-  gemm(pool, t, {dy.data, co, false, nullptr}, {scratch, n, true, nullptr},
-       [&](int64_t batch) { return Offsets{batch * dy.strideN, 0}; }, nullptr, nullptr,
-       [&](int thread, int64_t batch, int64_t, int64_t, int64_t, int64_t, const float* c, int64_t pitch) {
-         float* spare = scratch + weights + dy.scratch() + thread * sums;
-         std::memset(spare, 0, sums * sizeof(float));
-         instructionSet().addWindows(image, c, pitch, spare);
-         const float* inner = spare + (g.padTop * width + g.padLeft) * ci;
-         if (width == w) return epilogue.apply(thread, batch * h * w, h * w, 0, ci, inner, ci);
-         for (int64_t y = 0; y < h; y++) std::memmove(spare + y * w * ci, inner + y * width * ci, w * ci * sizeof(float));
-         epilogue.apply(thread, batch * h * w, h * w, 0, ci, spare, ci);
-       });
-  return true;
-}
-
 // A convolution of dy, spread apart by the stride, with the weights turned around.
 void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
   const int rowAxes[] = {0, 2, 3}, columnAxes[] = {1};
@@ -189,8 +150,7 @@ void conv2dInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   const int64_t kh = weight.shape[2], kw = weight.shape[3], ci = weight.shape[1], co = weight.shape[0] / g.groups;
   const int64_t m = shape[0] * shape[2] * shape[3], k = kh * kw * co;
   if (!m || !ci || winogradInputGrad(pool, shape, dyView, weight, g, epilogue) ||
-      narrowInputGrad(pool, shape, dyView, weight, g, epilogue) ||
-      (k && inputGradByWindows(pool, shape, dyView, weight, g, epilogue)))
+      narrowInputGrad(pool, shape, dyView, weight, g, epilogue))
     return;
 
   Activation dy(dyView);

@@ -11,53 +11,16 @@
 
 namespace flybrick {
 
-// The same source once per instruction set. The pragma rather than flags per file: no inline function of the
-// standard library can then be compiled for AVX-512 and picked by the linker for everybody.
-#define FB_MASKS 0
-namespace portable {
-constexpr int kLanes = 4, kPanelRows = 6;
-#include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
-}  // namespace portable
+#define FB_KERNELS "gemm_kernels.h"
+#include "each_isa.h"
 
-#if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#undef FB_MASKS
-#define FB_MASKS 256
-namespace avx2 {
-constexpr int kLanes = 8, kPanelRows = 6;
-#include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
-}  // namespace avx2
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#undef FB_MASKS
-#define FB_MASKS 512
-namespace avx512 {
-constexpr int kLanes = 16, kPanelRows = 14;
-#include "gemm_kernels.h"
-constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply, addWindows};
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
-
-const InstructionSet& instructionSet() {
-#if defined(__x86_64__)
-  if (isa() == Isa::avx512) return avx512::instructionSet;
-  if (isa() == Isa::avx2) return avx2::instructionSet;
-#endif
-  return portable::instructionSet;
-}
-
-static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+const InstructionSet& instructionSet() { return FB_OF_ISA(instructionSet); }
 
 // A tile's A block stays in the second-level cache (512 KiB at least). Many columns share its packing; where all rows
 // are in one tile, fewer leave room for the rows of B that are called ahead.
 constexpr int64_t kTileRows = 392, kTileRowsMost = 896, kTileColumns = 768, kTileColumnsOnce = 192, kTileFloats = 1 << 16;
 constexpr int64_t kFlatFrom = 384, kFlatRows = 112, kFlatColumns = 1024;
+static_assert(kTileRowsMost <= kLongest && kTileColumns <= kLongest && kFlatColumns <= kLongest);
 constexpr int64_t kChunk = 8192;             // of k, where it is split: an operand's part stays in the L3 cache
 constexpr int64_t kShortChunk = 2 * kBlockK, kSmallResult = 8192;
 constexpr int64_t kSharedFloats = 1 << 25;   // of a B packed once for all

@@ -31,6 +31,7 @@ struct Ahead {
 
 // What differs between instruction sets. Blocks hold at most kBlockK of k.
 constexpr int kBlockK = 256;
+constexpr int kLongest = 1024;  // of a tile's rows and columns
 struct InstructionSet {
   int lanes;
   int panelRows;   // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
@@ -40,9 +41,6 @@ struct InstructionSet {
   // c += or = a b over one block; c is written up to a whole vector past `columns`.
   void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
                    int64_t ld, bool add, const Ahead& ahead);
-  // Adds the rows of c, windows of one image in the order that packing cuts them, to the places they lie at. No
-  // window is clipped; the image is written up to a whole vector past its end.
-  void (*addWindows)(const Image& g, const float* c, int64_t ld, float* image);
 };
 const InstructionSet& instructionSet();  // the one isa() names
 

@@ -1,12 +1,11 @@
 // The packers and the microkernel, for one instruction set. No include guard on purpose: gemm.cc includes this once
-// per instruction set, inside a namespace that has set kLanes and kPanelRows.
+// per instruction set, inside a namespace that has set kLanes.
 #include "simd.h"
 
-constexpr int kPanelColumns = 2 * kLanes;
+constexpr int kPanelRows = kLanes == 16 ? 14 : 6, kPanelColumns = 2 * kLanes;
 constexpr int kPanelPitch = kPanelRows > 8 ? 16 : 8;  // floats between two k of a k-major A panel
 constexpr int kRowPitch = kBlockK + 16;               // floats between two rows of a row-major A block; not 4 KiB apart
 constexpr int kGroup = 16;                            // outer rows fetched together
-constexpr int kLongest = 896;                         // of their floats
 static_assert(kGroup % kLanes == 0, "a group is cut into transposes");
 
 // Rows [outer, outer + count), elements [inner, inner + length) of an operand: pointers into it where the elements
@@ -240,15 +239,4 @@ static void multiply(int rows, int columns, int depth, bool kMajor, const float*
   }
 }
 
-static void addWindows(const Image& g, const float* c, int64_t ld, float* image) {
-  const int run = g.kernelX * g.channels;
-  for (int y = 0; y < g.rows; y++)
-    for (int x = 0; x < g.columns; x++, c += ld)
-      for (int ky = 0; ky < g.kernelY; ky++) {
-        float* to = image + (y * g.stepY + ky * g.dilationY) * g.strideY + x * g.stepX * g.strideX;
-        const float* from = c + ky * run;
-        int i = 0;
-        for (; i + kLanes <= run; i += kLanes) store(to + i, load(to + i) + load(from + i));
-        if (i < run) store(to + i, load(to + i) + loadPart(from + i, run - i));
-      }
-}
+static constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply};

@@ -2,7 +2,7 @@
 
 namespace flybrick {
 
-static Isa best() {
+static Isa detect() {
 #if defined(__x86_64__)
   __builtin_cpu_init();  // looks at XCR0 too: a set that the operating system does not save counts as absent
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -13,14 +13,21 @@ static Isa best() {
   return Isa::portable;
 }
 
-static Isa& chosen() {
-  static Isa set = best();
-  return set;
+Isa bestIsa() {
+  static const Isa best = detect();
+  return best;
 }
 
-Isa isa() { return chosen(); }
-void pinIsa(Isa set) {
-  if (set <= best()) chosen() = set;
+static thread_local Isa chosen = bestIsa();
+
+Isa isa() { return chosen; }
+
+bool pinIsa(Isa set) {
+  if (set > bestIsa()) return false;
+  chosen = set;
+  return true;
 }
+
+const char* isaName(Isa set) { return set == Isa::avx512 ? "avx512" : set == Isa::avx2 ? "avx2" : "portable"; }
 
 }  // namespace flybrick

@@ -5,7 +5,9 @@ namespace flybrick {
 
 enum class Isa { portable, avx2, avx512 };
 
-Isa isa();          // the best one this processor and its operating system offer, unless pinned
-void pinIsa(Isa);   // for tests; an instruction set the machine lacks is ignored
+Isa bestIsa();      // of this processor and its operating system
+Isa isa();          // the calling thread's: the best one, unless pinned. Threads of a pool take over their caller's
+bool pinIsa(Isa);   // for the calling thread; false, and nothing done, where the machine lacks it
+const char* isaName(Isa);
 
 }  // namespace flybrick

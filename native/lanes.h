@@ -20,7 +20,6 @@ struct Argument {
 using Body = void (*)(char* to, const Argument& a, const Argument& b, const Argument& c, const Argument& d, int lanes);
 
 struct Lanes {
-  const char* name;
   int width;
   const Body* bodies;
 };

@@ -43,6 +43,6 @@ static const Body kBodies[] = {FLYBRICK_BODIES(FLYBRICK_NAME)};
 }  // namespace FLYBRICK_SET
 
 extern const Lanes FLYBRICK_TABLE;
-const Lanes FLYBRICK_TABLE = {FLYBRICK_TEXT(FLYBRICK_SET), FLYBRICK_WIDTH, FLYBRICK_SET::kBodies};
+const Lanes FLYBRICK_TABLE = {FLYBRICK_WIDTH, FLYBRICK_SET::kBodies};
 
 }  // namespace flybrick

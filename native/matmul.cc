@@ -46,7 +46,7 @@ void matmul(Pool& pool, int rank, const int64_t* shape, const View& aView, const
   const bool copyA = a.columnStride != 1 && a.rowStride != 1 && k > 1 && m > 1;
   const bool copyB = b.columnStride != 1 && b.rowStride != 1 && k > 1 && n > 1;
   const Tiling t = tiling(batches, m, n, k, true);
-  const int64_t sizeA = copyA ? (batches * m * k + 15) / 16 * 16 : 0, sizeB = copyB ? (batches * k * n + 15) / 16 * 16 : 0;
+  const int64_t sizeA = copyA ? padded(batches * m * k) : 0, sizeB = copyB ? padded(batches * k * n) : 0;
   float* scratch = pool.shared(sizeA + sizeB + t.packedB() + (t.splits > 1 ? t.partials() : 0));
   const auto compact = [&](Matrices& x, int64_t rows, int64_t columns, float* to) {
     for (int64_t i = 0; i < batches; i++) {

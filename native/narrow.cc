@@ -36,46 +36,16 @@ struct Kernels {
                   float* out);
 };
 
-// Once per instruction set, as in gemm.cc.
-#define FB_MASKS 0
-namespace portable {
-constexpr int kLanes = 4;
-#include "narrow_kernels.h"
-}  // namespace portable
+#define FB_KERNELS "narrow_kernels.h"
+#include "each_isa.h"
 
-#if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-namespace avx2 {
-constexpr int kLanes = 8;
-#include "narrow_kernels.h"
-}  // namespace avx2
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-namespace avx512 {
-constexpr int kLanes = 16;
-#include "narrow_kernels.h"
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
-
-const Kernels& kernels() {
-#if defined(__x86_64__)
-  if (isa() == Isa::avx512) return avx512::kernels;
-  if (isa() == Isa::avx2) return avx2::kernels;
-#endif
-  return portable::kernels;
-}
+const Kernels& kernels() { return FB_OF_ISA(kernels); }
 
 constexpr int64_t kMostWeights = 8192, kMostChannels = 32;
 constexpr int64_t kMostFloats = 1 << 16;  // of an image
+constexpr int64_t kMostTerms = 1 << 18;   // of an input gradient
 constexpr int64_t kSlack = 32;            // floats that vectors may write past an end
 constexpr int64_t kApply = 4096;          // results an epilogue call
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t padded(int64_t floats) { return ceilDiv(floats, 16) * 16; }
 
 // Channels cut into blocks of one or two vectors.
 struct Blocks {
@@ -90,9 +60,10 @@ struct Blocks {
   }
 };
 
-bool fits(const ConvGeometry& g, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t pixels) {
-  return g.groups == 1 && g.dilationX == 1 && co <= kMostChannels && ci <= kMostChannels &&
-         kh * kw * ci * co <= kMostWeights && pixels > 0 && co * ci * kh * kw > 0;
+// `taps` of each of a block's channels; their weights lie in whole vectors.
+bool fits(const ConvGeometry& g, int64_t co, int64_t ci, int64_t taps, const Blocks& blocks, int64_t pixels) {
+  return g.groups == 1 && g.dilationX == 1 && co <= kMostChannels && ci <= kMostChannels && pixels > 0 && co * ci * taps > 0 &&
+         taps * blocks.count * blocks.width <= kMostWeights;
 }
 
 // An activation [n, c, h, w] as planes, with zeros around where it is padded; copied only where it must be.
@@ -157,8 +128,8 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
   const int64_t co = shape[1], height = shape[2], width = shape[3], ci = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
   Planes x(xView);
   x.surround(g);
-  if (!fits(g, co, ci, kh, kw, shape[0] * height * width) || x.floats() > kMostFloats) return false;
   const Blocks blocks(co);
+  if (!fits(g, co, ci, kh * kw * ci, blocks, shape[0] * height * width) || x.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
   const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
   float* packed = pool.shared(blocks.count * block + 2 * depth);
@@ -193,10 +164,12 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   const int64_t co = weight.shape[0], ci = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
   const int64_t h = shape[2], w = shape[3];
   const Planes dy(dyView);
-  if (!fits(g, co, ci, kh, kw, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats) return false;
-  const Kernels& set = kernels();
   const int64_t wide = kw * ci;
   const Blocks blocks(wide);
+  if (!fits(g, co, ci, kh * co, blocks, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats ||
+      h * kh * co > kMostTerms)
+    return false;
+  const Kernels& set = kernels();
   const int64_t block = kh * co * blocks.width;
   float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));
   const float* from = static_cast<const float*>(weight.data);
@@ -238,8 +211,8 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const int64_t co = shape[0], ci = shape[1], kh = shape[2], kw = shape[3], images = dyView.shape[0];
   Planes x(xView), dy(dyView);
   x.surround(g);
-  if (!fits(g, co, ci, kh, kw, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Blocks blocks(co);
+  if (!fits(g, co, ci, kh * kw * ci, blocks, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
   const int64_t run = kw * ci, row = run * blocks.width, block = kh * row, sums = blocks.count * block;
   const int64_t tasks = std::min(kTasks, images);

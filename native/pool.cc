@@ -12,6 +12,7 @@
 #endif
 #include <sched.h>
 
+#include "isa.h"
 #include "memory.h"
 #include "step.h"
 
@@ -54,6 +55,7 @@ struct Pool::State {
   alignas(64) std::atomic<uint64_t> gate{0};
   alignas(64) std::atomic<int64_t> next{0};
   int64_t tasks = 0;
+  Isa set = Isa::portable;  // the caller's
   const std::function<void(int64_t, int)>* body = nullptr;
 
   std::mutex mutex;
@@ -89,6 +91,7 @@ struct Pool::State {
         // The gate's job cannot change while a worker is inside, so what it joined is what it saw or newer.
         if (join(seen)) {
           done = gate.load(std::memory_order_relaxed) / kJob;
+          pinIsa(set);
           work(thread);
           gate.fetch_sub(1, std::memory_order_release);
         }
@@ -129,6 +132,7 @@ void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int th
     return;
   }
   s.tasks = tasks;
+  s.set = isa();
   s.body = &body;
   s.next.store(0, std::memory_order_relaxed);
   uint64_t job = (s.gate.load(std::memory_order_relaxed) / State::kJob + 1) * State::kJob;

@@ -8,7 +8,7 @@
 namespace flybrick {
 namespace {
 
-constexpr int32_t kMagic = 0x464c5942, kVersion = 1;
+constexpr int32_t kMagic = 0x464c5942, kVersion = 2;
 
 int32_t bitsOf(int32_t type, double value) {
   if (type == 0) {

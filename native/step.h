@@ -31,6 +31,10 @@ struct WindowGeometry {
   int kernelY, kernelX, strideY, strideX, padTop, padBottom, padLeft, padRight;
 };
 
+static inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Sizes of scratch memory in floats: whole cache lines.
+static inline int64_t padded(int64_t floats) { return ceilDiv(floats, 16) * 16; }
+
 // Threads that live as long as the addon. parallel() runs task 0..tasks-1, each once, on any thread, and
 // returns when all are done. How work is cut into tasks must depend on shapes alone, never on the number of
 // threads, and each output element belongs to one task: that makes results the same for any thread count.

@@ -45,7 +45,6 @@ inline const Strips& strips() {
 // Vectors may write this far past a buffer's end.
 constexpr int64_t kSlack64 = 64;
 
-inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t clamp(int64_t v, int64_t low, int64_t high) { return v > high ? high : v < low ? low : v; }
 
 // Some axes read as one row-major index, merged where their strides allow, so that runs are long.

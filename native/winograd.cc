@@ -44,48 +44,12 @@ struct WinogradKernels {
   void (*multiplyGrad)(int depth, int rows, int blocks, const float* a, int64_t aBlock, const float* b, int64_t bBlock, float* c, int64_t cBlock, bool add);
 };
 
-#define FB_MASKS 0
-namespace portable {
-constexpr int kLanes = 4, kTileRows = 3, kTileBlocks = 1, kGradRows = 3, kGradBlocks = 1;
-#include "winograd_kernels.h"
-}  // namespace portable
+#define FB_KERNELS "winograd_kernels.h"
+#include "each_isa.h"
 
-#if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#undef FB_MASKS
-#define FB_MASKS 256
-namespace avx2 {
-constexpr int kLanes = 8, kTileRows = 6, kTileBlocks = 1, kGradRows = 6, kGradBlocks = 1;
-#include "winograd_kernels.h"
-}  // namespace avx2
-#pragma GCC pop_options
+enum { kThree, kFive, kThreePrecise };  // in the order of the kernels' table
 
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
-#undef FB_MASKS
-#define FB_MASKS 512
-namespace avx512 {
-constexpr int kLanes = 16, kTileRows = 14, kTileBlocks = 2, kGradRows = 8, kGradBlocks = 3;
-#include "winograd_kernels.h"
-}  // namespace avx512
-#pragma GCC pop_options
-#endif
-
-enum { kThree, kFive, kThreePrecise };
-
-const WinogradKernels& kernels(int which) {
-#if defined(__x86_64__)
-  static constexpr WinogradKernels wide[] = {avx512::kernels3, avx512::kernels5, avx512::kernels3Precise};
-  static constexpr WinogradKernels medium[] = {avx2::kernels3, avx2::kernels5, avx2::kernels3Precise};
-  if (isa() == Isa::avx512) return wide[which];
-  if (isa() == Isa::avx2) return medium[which];
-#endif
-  static constexpr WinogradKernels narrow[] = {portable::kernels3, portable::kernels5, portable::kernels3Precise};
-  return narrow[which];
-}
-
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+const WinogradKernels& kernels(int which) { return FB_OF_ISA(kernels)[which]; }
 
 // The layer as its passes see it: tiles of its output, `inputs` and `outputs` channels. With a stride, every phase of
 // the input's pixels is a channel of its own, and the kernel takes every stride-th tap: a convolution without a stride.
@@ -124,10 +88,8 @@ const WinogradKernels* kernelsFor(const ConvGeometry& g, int64_t kernelY, int64_
   return &kernels(which);
 }
 
-int64_t padded(int64_t floats) { return ceilDiv(floats, kBlock) * kBlock; }
-
 // Rows are made odd in number and planes kept off multiples of a page, or a column of planes falls into one cache set.
-struct Shape {
+struct PlanesShape {
   int64_t rows, blocks, points;
   int64_t block() const { return (rows | 1) * kBlock; }
   int64_t plane() const { return padded(blocks * block() + (blocks * block() % 1024 < 64 ? 80 : 0)); }
@@ -139,31 +101,38 @@ struct Shape {
 // else copied one at a time, a pixel's phases side by side.
 struct FeatureMap {
   const View& view;
-  int64_t stride, top, left, height, width;  // height, width: of a copy
+  int64_t stride, top, left, overlap, height, width;  // height, width: of a copy
   Patches patches;
   bool copied;
 
   FeatureMap(const View& v, const Layer& layer, int64_t stride, int64_t top, int64_t left)
-      : view(v), stride(stride), top(top), left(left), height(layer.height + layer.k.r - 1), width(layer.width + layer.k.r - 1),
+      : view(v), stride(stride), top(top), left(left), overlap(layer.k.r - 1), height(layer.height + layer.k.r - 1), width(layer.width + layer.k.r - 1),
         copied(stride > 1 || (v.strides[1] != 1 && v.shape[1] != 1)) {
     patches = {nullptr, v.strides[2], v.strides[3], int(v.shape[2]), int(v.shape[3]), int(v.shape[1]), layer.k.m, int(top), int(left), int(layer.down), int(layer.across)};
     if (!copied) return;
     const int channels = int(v.shape[1] * stride * stride);
     patches = {nullptr, width * channels, channels, int(height), int(width), channels, layer.k.m, 0, 0, int(layer.down), int(layer.across)};
   }
-  int64_t spare() const { return copied ? padded(height * width * patches.channels) : 0; }
+  int64_t rowsOf(int64_t tileRows) const { return std::min<int64_t>(height, tileRows * patches.step + overlap); }
+  int64_t spare(int64_t tileRows) const { return copied ? padded(rowsOf(tileRows) * width * patches.channels) : 0; }
 
-  Patches image(int64_t n, float* to) const {
+  // The rows of tiles [first, first + rows) of an image.
+  Patches band(int64_t n, int64_t first, int64_t rows, float* to) const {
     const float* from = static_cast<const float*>(view.data) + n * view.strides[0];
     Patches result = patches;
+    result.down = int(rows);
     result.data = copied ? to : from;
-    const int64_t channels = view.shape[1], runs = stride * channels;
-    if (!copied) return result;
+    const int64_t start = first * patches.step, channels = view.shape[1], runs = stride * channels;
+    if (!copied) {
+      result.top -= int(start);
+      return result;
+    }
+    result.height = int(std::min(rowsOf(rows), height - start));
     // Pixels whose phases all lie inside, next to each other, are one run.
     const bool runsLie = view.strides[3] == channels && (channels == 1 || view.strides[1] == 1);
     const int64_t firstWhole = ceilDiv(left, stride), endWhole = runsLie ? (view.shape[3] + left) / stride : 0;
-    for (int64_t y = 0; y < height * stride; y++) {
-      const int64_t sourceY = y - top;
+    for (int64_t y = 0; y < result.height * stride; y++) {
+      const int64_t sourceY = start * stride + y - top;
       const bool rowInside = sourceY >= 0 && sourceY < view.shape[2];
       const float* sourceRow = from + sourceY * view.strides[2];
       float* row = to + y / stride * patches.strideY + y % stride * runs;
@@ -220,17 +189,25 @@ struct Weights {
 
 constexpr int64_t kOwnKernels = 1 << 21;  // floats of transformed kernels that the third-level cache can keep
 constexpr int64_t kOwnTiles = 24;         // tiles that make an image's product worth while
+constexpr int64_t kBand = 1 << 21;        // floats in the transform domain of a task of its own
 constexpr int64_t kChunk = 1 << 25;       // floats in the transform domain at a time, else
 constexpr int kParts = 8;                 // of the images, when each part sums a gradient of its own
 
-// Large images and few kernels: an image's whole way in one task, its tiles in that core's cache. Else many images
-// together, or the kernels would be read again for each.
-bool imageByImage(const Layer& layer) {
-  return layer.tiles() >= kOwnTiles && layer.points() * layer.inputs * layer.outputs <= kOwnKernels;
+int64_t floatsOf(const Layer& layer, int64_t tiles) { return layer.points() * tiles * (padded(layer.inputs) + padded(layer.outputs)); }
+
+// Large images and few kernels, or an image larger than a chunk: a task takes a band of an image its whole way, the
+// tiles in that core's cache. Else many images together, or the kernels would be read again for each.
+bool inBands(const Layer& layer) {
+  return layer.tiles() >= kOwnTiles &&
+         (layer.points() * layer.inputs * layer.outputs <= kOwnKernels || floatsOf(layer, layer.tiles()) > kChunk);
+}
+// Rows of tiles in a band: all, if they fit.
+int64_t bandOf(const Layer& layer) {
+  const int64_t most = std::max<int64_t>({1, ceilDiv(kOwnTiles, layer.across), kBand / floatsOf(layer, layer.across)});
+  return ceilDiv(layer.down, ceilDiv(layer.down, most));
 }
 int64_t imagesAtOnce(const Layer& layer) {
-  const int64_t floats = layer.points() * layer.tiles() * (layer.inputs + layer.outputs);
-  const int64_t most = std::max<int64_t>(1, kChunk / floats), chunks = ceilDiv(layer.images, most);
+  const int64_t most = std::max<int64_t>(1, kChunk / floatsOf(layer, layer.tiles())), chunks = ceilDiv(layer.images, most);
   return ceilDiv(layer.images, chunks);
 }
 
@@ -238,13 +215,14 @@ int64_t imagesAtOnce(const Layer& layer) {
 void run(Pool& pool, const Layer& layer, const FeatureMap& x, const Weights& weights, bool backward, Epilogue& epilogue) {
   const WinogradKernels& k = layer.k;
   const int64_t taps = k.r * k.r, tiles = layer.tiles();
-  const bool alone = imageByImage(layer);
-  const int64_t together = alone ? 1 : imagesAtOnce(layer);
-  const Shape u = {layer.inputs, ceilDiv(layer.outputs, kBlock), layer.points()};
-  const Shape v = {tiles * together, ceilDiv(layer.inputs, kBlock), layer.points()};
-  const Shape y = {tiles * together, u.blocks, layer.points()};
+  const bool banded = inBands(layer);
+  const int64_t chunk = banded ? 0 : imagesAtOnce(layer), band = banded ? bandOf(layer) : layer.down;
+  const int64_t rowsAtOnce = banded ? band * layer.across : tiles * chunk;
+  const PlanesShape u = {layer.inputs, ceilDiv(layer.outputs, kBlock), layer.points()};
+  const PlanesShape v = {rowsAtOnce, ceilDiv(layer.inputs, kBlock), layer.points()};
+  const PlanesShape y = {rowsAtOnce, u.blocks, layer.points()};
   const int64_t ld = u.blocks * kBlock, strip = k.m * layer.width * ld, zeros = padded(layer.inputs);
-  float* scratch = pool.shared(zeros + weights.spare(layer) + u.size() + (alone ? 0 : v.size() + y.size()));
+  float* scratch = pool.shared(zeros + weights.spare(layer) + u.size() + (banded ? 0 : v.size() + y.size()));
   std::memset(scratch, 0, zeros * sizeof(float));
   const float* dense = weights.dense(layer, backward ? layer.inputs : layer.outputs, backward ? layer.outputs : layer.inputs, scratch + zeros);
   const Planes kernels = u.at(scratch + zeros + weights.spare(layer));
@@ -260,32 +238,36 @@ void run(Pool& pool, const Layer& layer, const FeatureMap& x, const Weights& wei
     k.multiply(int(rows), int(layer.inputs), int(u.blocks), a.data + point * a.plane, a.block,
                kernels.data + point * kernels.plane, kernels.block, c.data + point * c.plane, c.block);
   };
-  const auto finish = [&](const Planes& from, int64_t row, int64_t image, float* spare, int thread) {
-    for (int64_t ty = 0; ty < layer.down; ty++) {
-      k.output(from, row + ty * layer.across, int(layer.across), int(layer.width), int(u.blocks), spare, ld);
+  const auto finish = [&](const Planes& from, int64_t row, int64_t image, int64_t start, int64_t count, float* spare, int thread) {
+    for (int64_t ty = start; ty < start + count; ty++) {
+      k.output(from, row + (ty - start) * layer.across, int(layer.across), int(layer.width), int(u.blocks), spare, ld);
       const int64_t first = ty * k.m, rows = std::min<int64_t>(k.m, layer.height - first);
       epilogue.apply(thread, (image * layer.height + first) * layer.width, rows * layer.width, 0, layer.outputs, spare, ld);
     }
   };
-  if (alone) {
-    pool.parallel(layer.images, [&](int64_t image, int thread) {
-      float* own = pool.local(thread, v.size() + y.size() + std::max(strip, x.spare()));
+  if (banded) {
+    const int64_t bands = ceilDiv(layer.down, band);
+    pool.parallel(layer.images * bands, [&](int64_t task, int thread) {
+      const int64_t image = task / bands, start = task % bands * band, rows = std::min(band, layer.down - start);
+      float* own = pool.local(thread, v.size() + y.size() + std::max(strip, x.spare(band)));
       float* spare = own + v.size() + y.size();
       const Planes a = v.at(own), c = y.at(own + v.size());
-      k.input(x.image(image, spare), a, 0, scratch);
-      for (int64_t point = 0; point < layer.points(); point++) multiply(a, tiles, c, point);
-      finish(c, 0, image, spare, thread);
+      k.input(x.band(image, start, rows, spare), a, 0, scratch);
+      for (int64_t point = 0; point < layer.points(); point++) multiply(a, rows * layer.across, c, point);
+      finish(c, 0, image, start, rows, spare, thread);
     });
     return;
   }
   const Planes a = v.at(kernels.data + u.size()), c = y.at(a.data + v.size());
-  for (int64_t start = 0; start < layer.images; start += together) {
-    const int64_t count = std::min(together, layer.images - start);
+  for (int64_t start = 0; start < layer.images; start += chunk) {
+    const int64_t count = std::min(chunk, layer.images - start);
     pool.parallel(count, [&](int64_t i, int thread) {
-      k.input(x.image(start + i, pool.local(thread, x.spare())), a, i * tiles, scratch);
+      k.input(x.band(start + i, 0, layer.down, pool.local(thread, x.spare(layer.down))), a, i * tiles, scratch);
     });
     pool.parallel(layer.points(), [&](int64_t point, int) { multiply(a, count * tiles, c, point); });
-    pool.parallel(count, [&](int64_t i, int thread) { finish(c, i * tiles, start + i, pool.local(thread, strip), thread); });
+    pool.parallel(count, [&](int64_t i, int thread) {
+      finish(c, i * tiles, start + i, 0, layer.down, pool.local(thread, strip), thread);
+    });
   }
 }
 
@@ -313,41 +295,46 @@ bool winogradWeightGrad(Pool& pool, const int64_t* shape, const View& xView, con
   const WinogradKernels& k = *kernels;
   const Layer layer(k, dyView.shape[0], shape[1], shape[0], dyView.shape[2], dyView.shape[3], shape[2], g.strideY);
   const int64_t tiles = layer.tiles(), taps = k.r * k.r;
-  const bool alone = imageByImage(layer);
-  const int64_t parts = alone ? std::min<int64_t>(kParts, layer.images) : 1, together = alone ? 1 : imagesAtOnce(layer);
-  const Shape v = {tiles * together, ceilDiv(layer.inputs, kBlock), layer.points()};
-  const Shape d = {tiles * together, ceilDiv(layer.outputs, kBlock), layer.points()};
-  const Shape u = {layer.outputs, v.blocks, layer.points()};
+  const bool banded = inBands(layer);
+  const int64_t chunk = banded ? 0 : imagesAtOnce(layer), band = banded ? bandOf(layer) : layer.down, bands = ceilDiv(layer.down, band);
+  const int64_t rowsAtOnce = banded ? band * layer.across : tiles * chunk, units = layer.images * bands;
+  const PlanesShape v = {rowsAtOnce, ceilDiv(layer.inputs, kBlock), layer.points()};
+  const PlanesShape d = {rowsAtOnce, ceilDiv(layer.outputs, kBlock), layer.points()};
+  const PlanesShape u = {layer.outputs, v.blocks, layer.points()};
+  const int64_t parts = banded ? std::clamp<int64_t>(kChunk / u.size(), 1, std::min<int64_t>(kParts, units)) : 1;
   const int64_t zeros = padded(std::max(layer.inputs, layer.outputs));
-  float* scratch = pool.shared(zeros + parts * u.size() + (alone ? 0 : v.size() + d.size()));
+  float* scratch = pool.shared(zeros + parts * u.size() + (banded ? 0 : v.size() + d.size()));
   std::memset(scratch, 0, zeros * sizeof(float));
   float* sums = scratch + zeros;
 
   const FeatureMap x(xView, layer, g.strideY, g.padTop, g.padLeft), dy(dyView, layer, 1, 0, 0);
-  const int64_t spare = std::max(x.spare(), dy.spare());
-  const auto transform = [&](int64_t image, const Planes& a, const Planes& b, int64_t row, float* own) {
-    k.input(x.image(image, own), b, row, scratch);
-    k.upstream(dy.image(image, own), a, row, scratch);
+  const int64_t spare = std::max(x.spare(band), dy.spare(band));
+  const auto transform = [&](int64_t image, int64_t start, int64_t rows, const Planes& a, const Planes& b, int64_t row, float* own) {
+    k.input(x.band(image, start, rows, own), b, row, scratch);
+    k.upstream(dy.band(image, start, rows, own), a, row, scratch);
   };
   const auto multiply = [&](const Planes& a, const Planes& b, int64_t rows, const Planes& c, int64_t point, bool add) {
     k.multiplyGrad(int(rows), int(layer.outputs), int(v.blocks), a.data + point * a.plane, a.block, b.data + point * b.plane, b.block,
                    c.data + point * c.plane, c.block, add);
   };
-  if (alone) {
+  if (banded) {
     pool.parallel(parts, [&](int64_t part, int thread) {
       float* own = pool.local(thread, v.size() + d.size() + spare);
       const Planes b = v.at(own), a = d.at(own + v.size()), c = u.at(sums + part * u.size());
-      const int64_t first = layer.images * part / parts, end = layer.images * (part + 1) / parts;
-      for (int64_t image = first; image < end; image++) {
-        transform(image, a, b, 0, own + v.size() + d.size());
-        for (int64_t point = 0; point < layer.points(); point++) multiply(a, b, tiles, c, point, image > first);
+      const int64_t first = units * part / parts, end = units * (part + 1) / parts;
+      for (int64_t unit = first; unit < end; unit++) {
+        const int64_t start = unit % bands * band, rows = std::min(band, layer.down - start);
+        transform(unit / bands, start, rows, a, b, 0, own + v.size() + d.size());
+        for (int64_t point = 0; point < layer.points(); point++) multiply(a, b, rows * layer.across, c, point, unit > first);
       }
     });
   } else {
     const Planes b = v.at(sums + u.size()), a = d.at(b.data + v.size()), c = u.at(sums);
-    for (int64_t start = 0; start < layer.images; start += together) {
-      const int64_t count = std::min(together, layer.images - start);
-      pool.parallel(count, [&](int64_t i, int thread) { transform(start + i, a, b, i * tiles, pool.local(thread, spare)); });
+    for (int64_t start = 0; start < layer.images; start += chunk) {
+      const int64_t count = std::min(chunk, layer.images - start);
+      pool.parallel(count, [&](int64_t i, int thread) {
+        transform(start + i, 0, layer.down, a, b, i * tiles, pool.local(thread, spare));
+      });
       pool.parallel(layer.points(), [&](int64_t point, int) { multiply(a, b, count * tiles, c, point, start > 0); });
     }
   }

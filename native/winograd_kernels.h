@@ -1,9 +1,11 @@
 // Winograd's transforms and the products between them, for one instruction set. No include guard on purpose:
-// winograd.cc includes this once per instruction set, inside a namespace that has set kLanes, kTileRows, kTileBlocks
-// and kGradRows.
+// winograd.cc includes this once per instruction set, inside a namespace that has set kLanes.
 #include "simd.h"
 
 constexpr int kVectors = kBlock / kLanes;  // of a block of channels
+// Of a product's tile in registers: rows, and blocks of channels.
+constexpr int kTileRows = kLanes == 16 ? 14 : kLanes == 8 ? 6 : 3, kTileBlocks = kLanes == 16 ? 2 : 1;
+constexpr int kGradRows = kLanes == 16 ? 8 : kLanes == 8 ? 6 : 3, kGradBlocks = kLanes == 16 ? 3 : 1;
 
 // One term of a sum of matrix entries times vectors; entries that are zero, one or minus one cost no product.
 template <const auto& m, int row, int column, bool first>
@@ -322,5 +324,4 @@ constexpr WinogradKernels kernelsOf() {
   return {S::n, S::m, S::r, transformPatches<S::Bt>, transformPatches<S::A>, gatherRow<S::A>, transformWeights<S::G>,
           gatherWeights<S::G>, multiplyPlane, gradPlane};
 }
-constexpr WinogradKernels kernels3 = kernelsOf<Scheme<8, 3>>(), kernels5 = kernelsOf<Scheme<8, 5>>(),
-                          kernels3Precise = kernelsOf<Scheme<6, 3>>();
+static constexpr WinogradKernels kernels[] = {kernelsOf<Scheme<8, 3>>(), kernelsOf<Scheme<8, 5>>(), kernelsOf<Scheme<6, 3>>()};

@@ -85,11 +85,17 @@ async function compile(file) {
   const object = join(build, file.replace(/\.cc$/, ".o"));
   const args = [...flagsOf(file), `-I${headers}`, "-MMD", "-c", join(native, file), "-o", object];
   const command = [compiler, ...args].join(" ");
-  if (await isCurrent(object, command)) return { object, changed: false };
+  if (await isCurrent(object, command)) return object;
   const { stderr } = await run(compiler, args, { maxBuffer: 1 << 26 });
   if (stderr) process.stderr.write(stderr);
   await writeFile(`${object}.command`, command);
-  return { object, changed: true };
+  return object;
+}
+
+async function isOlder(target, sources) {
+  const made = await modified(target);
+  const times = await Promise.all(sources.map(modified));
+  return !made || times.some((time) => !time || time > made);
 }
 
 async function main() {
@@ -112,23 +118,21 @@ async function main() {
   const files = (await readdir(native)).filter((file) => file.endsWith(".cc")).sort();
   const queue = [...files];
   const objects = [];
-  let changed = false;
   const worker = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) {
-      const one = await compile(file);
-      objects.push(one.object);
-      changed ||= one.changed;
+      objects.push(await compile(file));
     }
   };
   await Promise.all([worker(), worker()]);
   const addon = join(build, "flybrick.node");
   const packed = join(root, "prebuilt", `${process.platform}-${process.arch}`, "flybrick.node");
-  if (changed || !existsSync(addon)) {
+  // A build that was broken off leaves new objects and an old addon.
+  if (await isOlder(addon, objects)) {
     await run(compiler, ["-shared", "-pthread", "-s", "-o", `${addon}.new`, ...objects.sort()]);
     // A rename leaves processes that have the old file mapped alone.
     await rename(`${addon}.new`, addon);
   }
-  if (changed || !existsSync(packed)) {
+  if (await isOlder(packed, [addon])) {
     await mkdir(dirname(packed), { recursive: true });
     await copyFile(addon, `${packed}.new`);
     await rename(`${packed}.new`, packed);

@@ -586,28 +586,33 @@ describe("products", () => {
     }
   });
 
-  it("convolutions of a batch of 128, by every algorithm and instruction set", {
+  it("convolutions of many images and of large ones, by every algorithm and instruction set", {
     timeout: 120_000,
   }, async () => {
-    // In turn: AlexNet's kinds with fewer channels (both of Winograd's tiles, a strided layer in phases), LeNet's (narrow).
-    for (const [c, o, size, kernel, stride, padding, ...ways] of [
-      [9, 17, 8, 3, 1, 1, "direct", "winograd", "winograd-precise"],
-      [3, 7, 8, 5, 1, 2, "direct", "winograd"],
-      [1, 20, 21, 11, 4, 1, "direct", "winograd"],
-      [1, 6, 14, 5, 1, 2, "auto"],
-      [6, 16, 9, 5, 1, 0, "auto"],
+    // In turn: AlexNet's kinds with fewer channels (both of Winograd's tiles, a strided layer in phases), LeNet's
+    // (narrow), images larger than a band, more images than a chunk, kernels as large as the image.
+    for (const [n, c, o, size, kernel, stride, padding, groups, ...ways] of [
+      [128, 9, 17, 8, 3, 1, 1, 1, "direct", "winograd", "winograd-precise"],
+      [128, 3, 7, 8, 5, 1, 2, 1, "direct", "winograd"],
+      [128, 1, 20, 21, 11, 4, 1, 1, "direct", "winograd"],
+      [128, 1, 6, 14, 5, 1, 2, 1, "auto"],
+      [128, 6, 16, 9, 5, 1, 0, 1, "auto"],
+      [2, 2, 3, 200, 3, 1, 1, 1, "winograd"],
+      [1, 1, 2, 420, 7, 2, 3, 1, "winograd"],
+      [4100, 2, 3, 8, 3, 1, 1, 1, "winograd"],
+      [1, 3, 3, 14, 31, 1, 15, 3, "auto"],
     ] as const) {
       const outSize = Math.floor((size + 2 * padding - kernel) / stride) + 1;
       const [xs, ws, ys] = [
-        [128, c, size, size],
-        [o, c, kernel, kernel],
-        [128, o, outSize, outSize],
+        [n, c, size, size],
+        [o, c / groups, kernel, kernel],
+        [n, o, outSize, outSize],
       ] as const;
       const geometry = {
         stride: [stride, stride],
         padding: [padding, padding, padding, padding],
         dilation: [1, 1],
-        groups: 1,
+        groups,
       } as const;
       const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
       const out = (value: number, shape: Shape, strides?: number[]) => [
@@ -627,11 +632,12 @@ describe("products", () => {
       for (const isa of sets)
         for (const convolution of ways) {
           const found = await runOn(await openCpu({ isa, convolution, threads: 2 }), plan, tensors);
-          for (const value of [3, 4, 5])
-            expect(
-              relativeL2(found[value]!, expected[value]!),
-              `${isa} ${convolution} ${kernel}x${kernel} value ${value}`,
-            ).toBeLessThan(1e-5);
+          const alone = await runOn(await openCpu({ isa, convolution, threads: 1 }), plan, tensors);
+          for (const value of [3, 4, 5]) {
+            const what = `${isa} ${convolution} ${n} of ${size}, ${kernel}x${kernel}, value ${value}`;
+            expect(relativeL2(found[value]!, expected[value]!), what).toBeLessThan(1e-5);
+            expect(bytesOf(found[value]!).equals(bytesOf(alone[value]!)), `${what}: threads`).toBe(true);
+          }
         }
     }
   });

@@ -7,7 +7,7 @@ import { type ConvolutionAlgorithm, convolutionAlgorithms } from "../device.js";
 
 /** Raised with every change of the words' order; the addon refuses another. */
 const magic = 0x464c5942;
-const version = 1;
+const version = 2;
 /** More axes than this have no place in the addon's structures. */
 const maxRank = 8;
 
