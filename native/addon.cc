@@ -271,7 +271,12 @@ void settled(napi_env env, napi_value, void* context, void* data) {
 
 // ---- exports
 
-void closeAtExit(void* data) { static_cast<Device*>(data)->close(); }
+// The environment frees the threadsafe function itself: a finalizer that runs later must not release it again.
+void closeAtExit(void* data) {
+  Device* device = static_cast<Device*>(data);
+  device->close();
+  device->settle = nullptr;
+}
 
 napi_value open(napi_env env, napi_callback_info info) {
   napi_value args[2];
@@ -288,9 +293,11 @@ napi_value open(napi_env env, napi_callback_info info) {
   napi_add_env_cleanup_hook(env, closeAtExit, device.get());
   return wrap(env, new DeviceHandle(device), [](napi_env e, void* data, void*) {
     DeviceHandle* handle = static_cast<DeviceHandle*>(data);
-    napi_remove_env_cleanup_hook(e, closeAtExit, handle->get());
-    (*handle)->close();
-    napi_release_threadsafe_function((*handle)->settle, napi_tsfn_release);
+    if ((*handle)->settle) {
+      napi_remove_env_cleanup_hook(e, closeAtExit, handle->get());
+      (*handle)->close();
+      napi_release_threadsafe_function((*handle)->settle, napi_tsfn_release);
+    }
     delete handle;
   });
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type DType, type HostArray, hostArray } from "../../src/core/dtype.js";
 import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
@@ -834,6 +835,13 @@ describe("device", () => {
     }
     // 800 MiB went through; up to 256 MiB are kept for the next.
     expect(process.memoryUsage.rss() - before).toBeLessThan(400 << 20);
+  });
+
+  it("lets a process with several devices end", { timeout: 60_000 }, () => {
+    const open = new URL("../../src/devices/open.ts", import.meta.url).href;
+    const program = `const { openDevice } = await import(${JSON.stringify(open)}); await openDevice("cpu"); await openDevice("cpu");`;
+    const args = ["--import", "tsx", "--input-type=module", "-e", program];
+    expect(spawnSync(process.execPath, args).status).toBe(0);
   });
 
   it("names sizes and reasons in its errors", async () => {
