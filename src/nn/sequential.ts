@@ -121,5 +121,5 @@ export function sequential<const Input extends Shape, Layers extends readonly Mo
 type Fitting<Input extends Shape, Layers extends readonly Module[]> =
   Walk<Input, Layers> extends { readonly layers: infer Marked extends readonly unknown[] } ? Marked : Layers;
 
-type OutputOf<Input extends Shape, Layers> =
+type OutputOf<Input extends Shape, Layers extends readonly Module[]> =
   Walk<Input, Layers> extends { readonly output: infer Output extends Shape } ? Output : Unknown;

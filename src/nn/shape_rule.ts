@@ -1,3 +1,4 @@
+import type { Subtract } from "../core/arithmetic.js";
 import type { Shape } from "../core/shape.js";
 import type { IsUnknown, MayEqual, Show, ShowSize, Unknown } from "../core/shape_types.js";
 
@@ -39,19 +40,47 @@ export type Image<Input, Layer extends string, Channels extends number, What ext
         : `${Layer} expects ${Channels} ${What} but receives ${ShowSize<Given>}`
       : `${Layer} expects [${ShowSize<Channels>}, height, width] but receives ${Show<Input>}`;
 
-/** What `sequential` makes of its layers: `output`, or the layers with a sentence in place of the first that does not fit. */
+/**
+ * What `sequential` makes of its layers: `output`, or the layers with a sentence in place of the first that does not
+ * fit. Four at a time, since each shorter list of layers is a type of its own.
+ */
 export type Walk<
   Input extends Shape,
-  Layers,
-  Done extends readonly unknown[] = [],
+  Layers extends readonly unknown[],
+  All extends readonly unknown[] = Layers,
+> = Layers extends readonly [
+  infer A extends Ruled,
+  infer B extends Ruled,
+  infer C extends Ruled,
+  infer D extends Ruled,
+  ...infer Rest,
+]
+  ? Then<D, Then<C, Then<B, Then<A, Input>>>> extends infer Next extends Shape
+    ? Walk<Next, Rest, All>
+    : WalkOne<Input, Layers, All>
+  : WalkOne<Input, Layers, All>;
+
+type WalkOne<
+  Input extends Shape,
+  Layers extends readonly unknown[],
+  All extends readonly unknown[],
 > = Layers extends readonly [infer First extends Ruled, ...infer Rest]
   ? After<First, Input> extends infer Next
     ? 0 extends 1 & Next
-      ? Walk<Unknown, Rest, [...Done, First]>
+      ? WalkOne<Unknown, Rest, All>
       : Next extends string
-        ? { readonly layers: [...Done, `layer ${Done["length"]}: ${Next}`, ...Rest] }
-        : Next extends Shape
-          ? Walk<Next, Rest, [...Done, First]>
-          : Walk<Unknown, Rest, [...Done, First]>
+        ? { readonly layers: MarkedAt<Subtract<All["length"], Layers["length"]>, Next, All> }
+        : WalkOne<Next extends Shape ? Next : Unknown, Rest, All>
     : never
   : { readonly output: Layers extends readonly [] ? Input : Unknown };
+
+/** After a further layer; a sentence stays. */
+type Then<Layer extends Ruled, Input> = 0 extends 1 & Input
+  ? After<Layer, Unknown>
+  : Input extends Shape
+    ? After<Layer, Input>
+    : Input;
+
+type MarkedAt<Index extends number, Sentence extends string, All extends readonly unknown[]> = {
+  readonly [I in keyof All]: I extends `${Index}` ? `layer ${Index}: ${Sentence}` : All[I];
+};

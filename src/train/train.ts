@@ -333,8 +333,7 @@ class Health {
     );
     this.badStep.assign(bad);
     const healthy = less(bad, 0.5);
-    for (const [name, kept] of this.good)
-      kept.assign(where(healthy, this.state.get(name)!.detach(), kept));
+    for (const [name, kept] of this.good) kept.assign(where(healthy, this.state.get(name)!.detach(), kept));
     return healthy;
   }
 

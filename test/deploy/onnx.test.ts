@@ -78,7 +78,8 @@ describe.skipIf(runOnnx === undefined)("ONNX Runtime computes what the network d
     ["no layer that stays", () => nn.sequential([2, 3], nn.dropout()), [4]],
     ["AlexNet at 224", () => alexnet(), [1]],
   ])("%s", { timeout: 180_000 }, async (_, build, batches) => {
-    const net = build().eval();
+    const net: nn.Sequential = build();
+    net.eval();
     const inputs = await Promise.all(batches.map((batch) => values(randn([batch, ...net.inputShape]))));
     const expected = await Promise.all(
       inputs.map(({ data, shape }) => values(net.forward(tensor(data, shape)))),

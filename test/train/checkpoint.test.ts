@@ -259,7 +259,7 @@ describe("checkpoints", () => {
       ["0.momentum", "1.momentum", "2.momentum", "3.momentum"]
         .map((key) => `optimizer.${key}`)
         .concat(
-          ["1.weight", "1.bias", "4.weight", "4.bias"].flatMap((key) => [`parameters.${key}`, `good.${key}`]),
+          ["1.weight", "1.bias", "4.weight", "4.bias"].flatMap((key) => [`state.${key}`, `good.${key}`]),
         )
         .concat(["metrics.loss", "metrics.hits"])
         .sort(),
@@ -336,7 +336,7 @@ describe("checkpoints", () => {
       "it has a optimizer.0.momentum too many",
     ],
     ["another optimizer's state", { optimizer: adamw({ learningRate: 0.05 }) }, "it has no optimizer.0.mean"],
-    ["another network", { wide: true }, "its parameters.1.weight is F32 [16,784], not F32 [17,784]"],
+    ["another network", { wide: true }, "its state.1.weight is F32 [16,784], not F32 [17,784]"],
   ])("%s is refused in words", async (_, { wide, ...changed }, message) => {
     await interrupted(2, { checkpoint: { directory } });
     const net = usual(wide ? 17 : 16);

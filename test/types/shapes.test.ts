@@ -164,7 +164,7 @@ describe("networks", () => {
 
   test("models and data carry theirs", () => {
     expectTypeOf(models.alexnet()).toEqualTypeOf<nn.Sequential<[1, 224, 224], [10]>>();
-    expectTypeOf(models.lenet([3, 32, 32], 100)).toEqualTypeOf<nn.Sequential<[3, 32, 32], [100]>>();
+    expectTypeOf(models.lenet([3, 28, 28], 100)).toEqualTypeOf<nn.Sequential<[3, 28, 28], [100]>>();
     type Loaded = Awaited<ReturnType<typeof data.fashionMnist<224>>>;
     expectTypeOf<Loaded["trainSet"]>().toEqualTypeOf<data.Dataset<[1, 224, 224], 10>>();
   });
@@ -270,7 +270,9 @@ describe("the compiler", { timeout: 300_000 }, () => {
 
   // Four widths, as networks have them; the 200th layer is at the end of a long tuple.
   const widths = Array.from({ length: 98 }, (_, i) => 64 * 2 ** Math.floor(i / 25));
-  const convolutions = widths.map((width, i) => `nn.conv2d(${widths[i - 1] ?? 3}, ${width}, { kernelSize: 3, padding: 1 }), nn.relu(),`);
+  const convolutions = widths.map(
+    (width, i) => `nn.conv2d(${widths[i - 1] ?? 3}, ${width}, { kernelSize: 3, padding: 1 }), nn.relu(),`,
+  );
   const deep = `import * as nn from "../../src/nn/index.js";
 export const net: nn.Sequential<[3, 128, 128], [10]> = nn.sequential([3, 128, 128],
   ${convolutions.join("\n  ")}
