@@ -1,8 +1,20 @@
 import { parseHTML } from "linkedom";
 import { lightTheme, type Theme } from "./theme.js";
 
-export type HostDocument = ReturnType<typeof parseHTML>["document"];
-export type SvgElement = ReturnType<HostDocument["createElement"]>;
+/** A document that a chart can be drawn in. */
+export type HostDocument = object;
+
+/**
+ * What a drawing needs of the document that it grows in. Of our own, since linkedom's types do not check beside a
+ * browser's, in the projects of those who use this package.
+ */
+export interface SvgElement {
+  textContent: string | null;
+  append(...nodes: SvgElement[]): void;
+  setAttribute(name: string, value: string): void;
+  querySelectorAll(name: string): Iterable<{ remove(): void }>;
+  toString(): string;
+}
 
 export interface ViewOptions {
   /** Colours: `lightTheme` unless told, `pageTheme` for drawings inside a page. */
@@ -19,7 +31,8 @@ const titleHeight = 34;
 
 /** An SVG document that grows element by element. */
 export class Drawing {
-  readonly document = parseHTML("<!doctype html><html><body></body></html>").document;
+  private readonly host = parseHTML("<!doctype html><html><body></body></html>").document;
+  readonly document: HostDocument = this.host;
   readonly theme: Theme;
   private readonly root: SvgElement;
 
@@ -97,14 +110,14 @@ export class Drawing {
   }
 
   private make(name: string, attributes: Record<string, string | number>, text?: string): SvgElement {
-    const made = this.document.createElementNS("http://www.w3.org/2000/svg", name);
+    const made = this.host.createElementNS("http://www.w3.org/2000/svg", name);
     // linkedom writes attributes as HTML has them, where only quotes are escaped; XML wants these too.
     for (const [key, value] of Object.entries(attributes)) {
       const escaped = String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
       made.setAttribute(key, escaped);
     }
     if (text !== undefined) made.textContent = text;
-    return made as SvgElement;
+    return made as unknown as SvgElement;
   }
 }
 
