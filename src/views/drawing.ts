@@ -1,7 +1,7 @@
 import { parseHTML } from "linkedom";
 import { lightTheme, type Theme } from "./theme.js";
 
-/** A document that a chart can be drawn in. */
+/** A document that a chart can be drawn in. Plot is given it as `never`, since what it calls a Document is unknown without a browser's types. */
 export type HostDocument = object;
 
 /**

@@ -83,7 +83,7 @@ function healthSvg(
   const shown = last.filter(({ value }) => Number.isFinite(value));
   drawing.plot(
     Plot.plot({
-      document,
+      document: document as never,
       width: viewWidth,
       height,
       marginTop: 8,

@@ -103,7 +103,7 @@ export function linesPlot(document: HostDocument, theme: Theme, panel: LinesPane
     fontSize: fontSize + 1,
   });
   return Plot.plot({
-    document,
+    document: document as never,
     width,
     height,
     marginTop,
