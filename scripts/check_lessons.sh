@@ -16,8 +16,8 @@ const cells = cellsOf("../runs/lessons/alexnet.ipynb");
 const shown = (id, type) => cells[id].outputs.map((one) => [one.data?.[type] ?? one.text ?? ""].flat().join("")).join("");
 const images = (svg) => svg.match(/<image /g)?.length;
 const expectations = {
-  "the shapes are the note's": /MaxPool2d output shape:\t \[ 1, 256, 5, 5 \]\nFlatten output shape:\t \[ 1, 6400 \]/.test(shown("shapes")),
-  "every layer has its shape": shown("shapes").match(/output shape/g)?.length === 21,
+  "the shapes are the note's": /MaxPool2d output shape:\t \[ 1, 256, 5, 5 \]\nFlatten output shape:\t \[ 1, 6400 \]/.test(shown("shapes", "text/plain")),
+  "every layer has its shape": shown("shapes", "text/plain").match(/output shape/g)?.length === 21,
   "the pictures are there": images(shown("pictures", "image/svg+xml")) === 20,
   "one drawing of the curves was updated to the end": cells.training.outputs.length === 1 &&
     /loss \d\.\d{3}, train acc 0\.\d{3}, test acc 0\.\d{3}/.test(shown("training", "image/svg+xml")),
