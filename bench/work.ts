@@ -31,7 +31,7 @@ export interface Prepared {
 async function trainingStep(name: "alexnet" | "lenet", batchSize: number): Promise<Prepared> {
   const net: Sequential = name === "alexnet" ? alexnet() : lenet();
   const { train, classNames } = await loadImageSet({ name: "fashion-mnist", sample: true });
-  const set = new Dataset(train, classNames, net.inputShape[1]!);
+  const set = new Dataset(train, classNames, { size: net.inputShape[1]! });
   const optimizer = sgd(net.parameters(), { learningRate: name === "alexnet" ? 0.01 : 0.9 });
   const numbers = Int32Array.from({ length: batchSize }, (_, i) => i);
   const first = net.layers(batchSize)[0]!.multiplyAdds;

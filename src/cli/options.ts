@@ -3,6 +3,7 @@ import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
 import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
 import { modelNames } from "../models/index.js";
+import { augmentationOf } from "../train/recipes.js";
 
 /** What a model argument may be. */
 export const modelHelp = `${modelNames.join(", ")}, or your own file such as ./my-model.ts`;
@@ -57,6 +58,17 @@ export function normalization(text: string): boolean | Normalization {
   if (!isSound)
     throw new InvalidArgumentError("Give none, data, or mean and deviation (above 0) such as 0.286,0.353.");
   return { mean: mean!, std: std! };
+}
+
+/** A list such as crop:2,flip; "none" is the empty one. */
+export function augmentations(text: string): string[] {
+  const words = text === "none" ? [] : text.split(",").map((word) => word.trim());
+  try {
+    augmentationOf(words);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return words;
 }
 
 /** Flags that say what computes, the same for every command. */

@@ -17,6 +17,10 @@ export function recipeWords(settings: RecipeSettings): string[] {
     `--clip-grad-norm ${clipGradNorm || "none"}`,
     `--initializer ${settings.initializer}`,
     `--normalize ${how}`,
+    `--augment ${settings.augment.join(",") || "none"}`,
+    `--mixup ${settings.mixup}`,
+    `--label-smoothing ${settings.labelSmoothing}`,
+    `--ema-decay ${settings.emaDecay}`,
   ];
 }
 

@@ -2,6 +2,7 @@ import { UserError } from "../core/errors.js";
 import { bestEpoch, type EpochResult } from "../train/callbacks.js";
 import { CheckpointStore } from "../train/checkpoint.js";
 import { lockHolders } from "../train/lock.js";
+import { recipes } from "../train/recipes.js";
 import { RunDirectory } from "../train/run_directory.js";
 import type { RunConfig } from "./training_run.js";
 
@@ -20,7 +21,8 @@ export interface RunSummary {
 /** Reads a run. Throws a UserError where `path` holds none, or its files are damaged. */
 export async function readRun(path: string): Promise<RunSummary> {
   const run = await RunDirectory.open(path);
-  const config = run.config as unknown as RunSummary["config"];
+  // Runs of earlier versions lack settings that were added since.
+  const config = { ...recipes.notebook, ...run.config } as unknown as RunSummary["config"];
   const epochs = (await run.readMetrics()) as unknown as EpochResult[];
   const state = await new CheckpointStore(run.checkpoints).peek();
   return {

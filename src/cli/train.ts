@@ -5,6 +5,7 @@ import type { ImageSetName } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { useDevice } from "../tensor/evaluate.js";
 import {
+  augmentationNames,
   initializerNames,
   optimizerNames,
   type RecipeName,
@@ -17,6 +18,7 @@ import { nextRunDirectory } from "../train/run_directory.js";
 import { loadModel, modelChecksum, modelTitle } from "./model_file.js";
 import {
   addDeviceOptions,
+  augmentations,
   type DeviceFlags,
   interval,
   modelHelp,
@@ -64,7 +66,7 @@ export function addTrain(program: Command): void {
     .addOption(
       new Option(
         "--recipe <name>",
-        "how it is trained: as in the notebook, or fast, made for alexnet; see below",
+        "how it is trained: as in the notebook, or fast or best, made for alexnet; see below",
       )
         .choices(recipeNames)
         .default("notebook"),
@@ -88,6 +90,18 @@ export function addTrain(program: Command): void {
     .option("--clip-grad-norm <x>", "largest norm of all gradients together, or none", numberOrNone)
     .addOption(new Option("--initializer <name>", "how weights are drawn").choices(initializerNames))
     .option("--normalize <how>", "pixels: none, data (its own figures), or mean,std", normalization)
+    .option(
+      "--augment <list>",
+      `changes of training images, or none: ${augmentationNames.join(", ")}; amounts as in crop:2,flip`,
+      augmentations,
+    )
+    .option(
+      "--mixup <alpha>",
+      "mix examples in pairs by shares of Beta(alpha, alpha); 0 is off",
+      numberFrom(0),
+    )
+    .option("--label-smoothing <x>", "share of the target that all classes have alike", numberFrom(0))
+    .option("--ema-decay <x>", "of a moving average of the weights, such as 0.999; 0 is off", numberFrom(0))
     .option("--seed <n>", "decides weights, dropout and the order of the data", wholeNumber(0), 0)
     .option("--weights <file>", "start from these weights (safetensors) instead of random ones");
   addDeviceOptions(command)

@@ -12,7 +12,7 @@ import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { useDevice } from "../tensor/evaluate.js";
 import type { EpochResult, Progress, ResumeEvent } from "../train/callbacks.js";
-import { type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
+import { augmentationOf, type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { type CheckpointOptions, DivergedError, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
@@ -69,18 +69,21 @@ export function inNumbers(
 }
 
 /** What decides the data that a network sees. */
-export type DataConfig = Pick<RunConfig, "data" | "dataDir" | "sample" | "resize" | "normalize">;
+export type DataConfig = Pick<RunConfig, "data" | "dataDir" | "sample" | "resize" | "normalize"> &
+  Partial<Pick<RunConfig, "augment">>;
 
 /** The data set of a configuration; names each file that has to be downloaded. */
 export function loadData(
-  { data, dataDir, sample, resize, normalize }: DataConfig,
+  { data, dataDir, sample, resize, normalize, augment = [] }: DataConfig,
   note: (text: string) => void,
 ): Promise<ImageData> {
   let announced = "";
+  const change = augmentationOf(augment);
   return loadImageData(data, {
     sample,
     resize,
     normalize,
+    ...(change === undefined ? {} : { augment: change }),
     ...(dataDir === undefined ? {} : { directory: dataDir }),
     onProgress: ({ file }) => {
       if (file !== announced) note(`downloading ${file}`);

@@ -5,8 +5,9 @@ import { gather } from "../ops/gather.js";
 import { cast } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
+import type { Augmentation } from "./augment.js";
 import type { LabelledImages } from "./fashion_mnist.js";
-import { type Normalization, requireNormalization, scalePixels } from "./normalization.js";
+import { type Normalization, normalize, requireNormalization, scalePixels } from "./normalization.js";
 
 /** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */
 export interface Batch<Example extends Shape = Unknown> {
@@ -14,9 +15,18 @@ export interface Batch<Example extends Shape = Unknown> {
   readonly y: Tensor<[number], "i32">;
 }
 
+export interface DatasetOptions {
+  /** Height and width of an example; the images' own if left out. */
+  readonly size?: number;
+  /** How pixels are normalized; they stay in [0, 1] if left out. */
+  readonly normalization?: Normalization | null;
+  /** Changes each batch anew, while its images have their own size and are in [0, 1]; nothing does if left out. */
+  readonly augment?: Augmentation;
+}
+
 /**
- * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1],
- * normalized where asked and resized there, as part of the step that uses it. Throws a RangeError where a
+ * Labelled images that live on the device as bytes, uploaded once. A batch is gathered, scaled to [0, 1], augmented
+ * and normalized where asked, and resized there, as part of the step that uses it. Throws a RangeError where a
  * normalization has no finite mean or no finite deviation above 0. Its type carries an example's shape and the number
  * of classes where the compiler knows them.
  */
@@ -35,11 +45,9 @@ export class Dataset<
   constructor(
     source: LabelledImages,
     readonly classNames: readonly string[],
-    /** Height and width of an example; the images' own if left out. */
-    size?: number,
-    /** How pixels are normalized; they stay in [0, 1] if left out. */
-    private readonly normalization: Normalization | null = null,
+    private readonly options: DatasetOptions = {},
   ) {
+    const { size, normalization } = options;
     if (normalization) requireNormalization(normalization);
     const { images, labels, count, height, width, channels } = source;
     this.count = count;
@@ -52,7 +60,10 @@ export class Dataset<
   batch(numbers: Int32Array): Batch<Example> {
     const index = tensor(numbers);
     const bytes = cast(gather(this.images, index), "f32");
-    const pixels = scalePixels(bytes, this.normalization);
+    const { augment, normalization = null } = this.options;
+    const pixels = augment
+      ? normalize(augment(scalePixels(bytes, null)), normalization)
+      : scalePixels(bytes, normalization);
     return { x: resize(pixels, [this.shape[1], this.shape[2]]), y: gather(this.labels, index) };
   }
 }

@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors.js";
+import type { Augmentation } from "./augment.js";
 import { Dataset } from "./dataset.js";
 import type { DownloadProgress } from "./download.js";
 import { type ImageSetName, type LabelledImages, loadImageSet, normalizationOf } from "./fashion_mnist.js";
@@ -18,7 +19,7 @@ export {
   randomHorizontalFlip,
 } from "./augment.js";
 export { batches, shuffledOrder } from "./batches.js";
-export { type Batch, batchCount, Dataset } from "./dataset.js";
+export { type Batch, batchCount, Dataset, type DatasetOptions } from "./dataset.js";
 export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
 export { classNamesOf, imageSetTitle, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
@@ -30,6 +31,8 @@ export interface ImageDataOptions<Size extends number = number> {
   resize?: Size;
   /** Normalize pixels: `true` by the data set's own mean and deviation. They stay in [0, 1] if left out. */
   normalize?: boolean | Normalization;
+  /** Changes the training images anew in each epoch; see {@link randomCrop} and its neighbours. */
+  augment?: Augmentation;
   /** A folder that holds the four IDX files, gzipped or not. */
   directory?: string;
   /** Take the shipped sample of 6,000 + 1,000 images. */
@@ -53,15 +56,16 @@ export async function loadImageData<Size extends number = 28>(
   name: ImageSetName,
   options: ImageDataOptions<Size> = {},
 ): Promise<ImageData<Size>> {
-  const { resize, normalize = false, limit = Number.POSITIVE_INFINITY, ...rest } = options;
+  const { resize, normalize = false, augment, limit = Number.POSITIVE_INFINITY, ...rest } = options;
   if (!(limit >= 1)) throw new UserError(`limit is ${limit}; give at least 1 image`);
   const normalization = typeof normalize === "object" ? normalize : normalize ? normalizationOf(name) : null;
   const set = await loadImageSet({ name, ...rest });
   const [train, test] = [first(set.train, limit), first(set.test, limit)];
+  const shown = { normalization, ...(resize !== undefined && { size: resize }) };
   const isCut = train.count < set.train.count || test.count < set.test.count;
   return {
-    trainSet: new Dataset(train, set.classNames, resize, normalization),
-    testSet: new Dataset(test, set.classNames, resize, normalization),
+    trainSet: new Dataset(train, set.classNames, { ...shown, ...(augment && { augment }) }),
+    testSet: new Dataset(test, set.classNames, shown),
     source: isCut
       ? `${set.source} Of these only the first ${train.count} and ${test.count} are taken.`
       : set.source,

@@ -20,3 +20,10 @@ export function scalePixels(bytes: Tensor, normalization: Normalization | null):
   const { mean, std } = normalization;
   return sub(mul(bytes, 1 / (255 * std)), mean / std);
 }
+
+/** Pixels in [0, 1], normalized unless that is null. */
+export function normalize(pixels: Tensor, normalization: Normalization | null): Tensor {
+  if (!normalization) return pixels;
+  const { mean, std } = normalization;
+  return sub(mul(pixels, 1 / std), mean / std);
+}

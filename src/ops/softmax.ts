@@ -1,4 +1,4 @@
-import { call, constant } from "../core/expression.js";
+import { call, constant, type Expr } from "../core/expression.js";
 import { normalizeAxis, type Shape, showShape } from "../core/shape.js";
 import type { Checked, ShapeOf } from "../core/shape_types.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -41,9 +41,14 @@ export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 /**
  * Softmax cross-entropy of logits [n, classes] with integer labels [n]: the mean of -log softmax(logits)[label],
- * in nats. Throws a RangeError where shapes do not fit, a TypeError on f32 labels.
+ * in nats. With `labelSmoothing` s the target gives s / classes to every class and 1 - s more to the label (Szegedy et
+ * al., 2016). Throws a RangeError where shapes do not fit or s is not in [0, 1], a TypeError on f32 labels.
  */
-export function crossEntropy(logits: Tensor, labels: Tensor): Tensor<[], "f32"> {
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { labelSmoothing = 0 }: { labelSmoothing?: number } = {},
+): Tensor<[], "f32"> {
   const [n, classes] = logits.shape as [number, number];
   if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== n) {
     throw new RangeError(
@@ -52,10 +57,16 @@ export function crossEntropy(logits: Tensor, labels: Tensor): Tensor<[], "f32"> 
   }
   if (labels.dtype === "f32")
     throw new TypeError("crossEntropy: labels must be i32 or u8 class numbers, got f32");
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new RangeError(`crossEntropy: labelSmoothing is ${labelSmoothing}; give a share from 0 to 1`);
+  const share = labelSmoothing / classes!;
+  const weigh = (value: Expr, weight: number): Expr =>
+    weight === 1 ? value : weight === 0 ? constant(0, "f32") : call("mul", value, constant(weight, "f32"));
   const picked = pointwise(
     "crossEntropy",
     [logSoftmax(logits, 1), unsqueeze(labels, 1), arange(classes)],
-    (value, label, index) => call("select", call("eq", label, index), value, constant(0, "f32")),
+    (value, label, index) =>
+      call("select", call("eq", label, index), weigh(value, 1 - labelSmoothing + share), weigh(value, share)),
     true,
   );
   return neg(mean(sum(picked, { axes: 1 })));

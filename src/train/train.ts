@@ -6,6 +6,7 @@ import type { Device } from "../devices/device.js";
 import { type Initializer, initialize, type Module, xavierUniform } from "../nn/index.js";
 import { full } from "../ops/creation.js";
 import { backward } from "../ops/gradients.js";
+import { flip } from "../ops/movement.js";
 import { less, pointwise, where } from "../ops/pointwise.js";
 import { manualSeed, randomState, setRandomState } from "../ops/random.js";
 import { crossEntropy } from "../ops/softmax.js";
@@ -22,6 +23,8 @@ import {
   type TrainState,
 } from "./checkpoint.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
+import { mix, mixupShare } from "./mixup.js";
+import { WeightAverage } from "./weight_average.js";
 
 export type { EpochResult, Progress } from "./callbacks.js";
 
@@ -44,6 +47,18 @@ export interface TrainOptions extends TrainCallbacks {
   readonly schedule?: ScheduleRecipe;
   /** Ends the run after so many epochs without a better test accuracy; it never ends early if left out. */
   readonly earlyStopping?: number;
+  /** Share of the target that goes to all classes alike, in training; 0 if left out. */
+  readonly labelSmoothing?: number;
+  /**
+   * Mixes each batch with itself turned round, images and losses alike, by a share drawn from Beta(mixup, mixup): the
+   * alpha of Zhang et al. (2018), above 0 and at most 1. Training accuracy counts the labels of the own images. Off if left out.
+   */
+  readonly mixup?: number;
+  /**
+   * Keeps an exponential moving average of the weights, which is tested after each epoch and left in the network at
+   * the end: its decay a step, such as 0.999. Off if left out.
+   */
+  readonly emaDecay?: number;
   /** Gradients of a larger L2 norm, all of them together, are scaled down to it; none are if left out. */
   readonly clipGradNorm?: number;
   /** 128 if left out; the smaller last batch of an epoch is kept. */
@@ -120,6 +135,8 @@ async function trainWith(
     epochs = 10,
     seed = 0,
     initializer = xavierUniform,
+    labelSmoothing = 0,
+    mixup,
     signal,
     checkpoint,
   } = options;
@@ -142,6 +159,8 @@ async function trainWith(
   const schedule = options.schedule?.(steps * epochs);
   const metrics = new RunningMetrics();
   const health = new Health(net.namedState());
+  const average =
+    options.emaDecay === undefined ? undefined : new WeightAverage(net.namedParameters(), options.emaDecay);
   const settings: RunSettings = {
     batchSize,
     epochs,
@@ -153,10 +172,16 @@ async function trainWith(
     ...under("state", net.namedState()),
     ...under("optimizer", optimizer.namedState()),
     ...under("good", health.good),
+    ...under("average", average?.tensors ?? new Map<string, Tensor>()),
     ...under("metrics", new Map([["loss", metrics.loss] as const, ["hits", metrics.hits] as const])),
   ]);
   const results: EpochResult[] = [];
-  const end = (stopped: boolean): TrainResult => ({ epochs: results, stopped, steps: optimizer.steps });
+  /** The network holds what it is to be used with. */
+  const end = async (stopped: boolean): Promise<TrainResult> => {
+    average?.exchange();
+    await compute(...net.parameters());
+    return { epochs: results, stopped, steps: optimizer.steps };
+  };
   let trainSeconds = 0;
   let dataSeconds = 0;
 
@@ -227,8 +252,10 @@ async function trainWith(
       const batch = timed(() => trainSet.batch(numbers));
       dataSeconds += batch.seconds;
       const { x, y } = batch.value;
-      const logits = net.forward(x);
-      const loss = crossEntropy(logits, y);
+      const lossOf = (labels: Tensor): Tensor => crossEntropy(logits, labels, { labelSmoothing });
+      const share = mixup === undefined ? 1 : mixupShare(mixup, seed, optimizer.steps);
+      const logits = net.forward(mixup === undefined ? x : mix(x, flip(x, [0]), share));
+      const loss = mixup === undefined ? lossOf(y) : mix(lossOf(y), lossOf(flip(y, [0])), share);
       metrics.add(loss, logits, y);
       backward(loss);
       if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
@@ -236,6 +263,7 @@ async function trainWith(
       for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
       if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
       const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
+      average?.update(optimizer.steps);
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
       running = next;
@@ -264,6 +292,7 @@ async function trainWith(
     const { loss, accuracy: trainAccuracy } = await metrics.read();
     await health.throwIfDiverged();
     trainSeconds = (performance.now() - start) / 1000;
+    average?.exchange();
     const test = await evaluate(net, testSet, batchSize);
     const result: EpochResult = {
       epoch,
@@ -279,6 +308,7 @@ async function trainWith(
     };
     results.push(result);
     for (const { onEpoch } of listeners) await onEpoch?.(result);
+    average?.exchange();
     const isLast = epoch === epochs || epochsSinceBest(results) >= (earlyStopping ?? epochs);
     await save(epoch, isLast);
     if (isLast) break;

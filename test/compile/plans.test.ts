@@ -50,7 +50,7 @@ async function trainingPlan(
     width: 28,
     channels: 1 as const,
   };
-  const set = new Dataset(images, [], size);
+  const set = new Dataset(images, [], { size: size });
   const optimizer = recipe(model.parameters());
   for (let i = 0; i < 5; i++) {
     const { x, y } = set.batch(new Int32Array(batchSize));

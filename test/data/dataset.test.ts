@@ -29,13 +29,15 @@ for (const [name, device] of devices) {
   describe(`pixels on ${name}`, () => {
     test("are normalized as torchvision's, resized or not", async () => {
       useDevice(device);
-      const set = new Dataset(everyByte, [], undefined, fixture.normalization);
+      const set = new Dataset(everyByte, [], { normalization: fixture.normalization });
       expect(relativeError(await set.batch(first).x.data(), fixture.pixels)).toBeLessThan(
         tolerances.pointwise,
       );
       const { mean, std } = fixture.normalization;
-      const plain = await new Dataset(everyByte, [], 40).batch(first).x.data();
-      const resized = await new Dataset(everyByte, [], 40, fixture.normalization).batch(first).x.data();
+      const plain = await new Dataset(everyByte, [], { size: 40 }).batch(first).x.data();
+      const resized = await new Dataset(everyByte, [], { size: 40, normalization: fixture.normalization })
+        .batch(first)
+        .x.data();
       const expected = Array.from(plain, (value) => (value - mean) / std);
       expect(relativeError(resized, expected)).toBeLessThan(tolerances.pointwise);
     });
@@ -48,7 +50,7 @@ for (const [name, device] of devices) {
           return device.prepare(plan);
         };
         useDevice({ ...device, prepare });
-        void new Dataset(everyByte, [], 40, normalization).batch(first).x.data();
+        void new Dataset(everyByte, [], { size: 40, normalization }).batch(first).x.data();
         return count;
       };
       expect(steps(null)).toBeGreaterThan(0);
@@ -85,7 +87,8 @@ test("both parts of a data set are normalized: by its own figures, by those give
 });
 
 test("a normalization that makes no sense is refused in words", () => {
-  const set = (mean: number, std: number) => () => new Dataset(everyByte, [], undefined, { mean, std });
+  const set = (mean: number, std: number) => () =>
+    new Dataset(everyByte, [], { normalization: { mean, std } });
   expect(set(0, 0)).toThrow("normalization: std is 0; give a finite number above 0");
   expect(set(Number.NaN, 1)).toThrow("normalization: mean is NaN; give a finite number");
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../src/core/errors.js";
+import { compose, randomCrop, randomErasing } from "../../src/data/augment.js";
 import { Dataset } from "../../src/data/dataset.js";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
 import * as nn from "../../src/nn/index.js";
@@ -52,6 +53,15 @@ function usual(width = 16): nn.Sequential {
     nn.linear(width, 10),
   );
 }
+/** All that draws or keeps more than weights and optimizer do. */
+const varied = (): Partial<TrainOptions> => ({
+  trainSet: new Dataset(take(200, images), classNames, {
+    augment: compose(randomCrop({ padding: 1 }), randomErasing()),
+  }),
+  emaDecay: 0.9,
+  mixup: 0.3,
+});
+
 const momentum = sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true, weightDecay: 1e-3 });
 
 async function checksum(net: nn.Sequential): Promise<string> {
@@ -112,22 +122,25 @@ async function killed(keep: number): Promise<string[]> {
 const devices = await testDevices();
 for (const [name, device] of devices) {
   describe(`resuming on ${name}`, () => {
-    test.each<[string, OptimizerRecipe]>([
+    test.each<[string, OptimizerRecipe, (() => Partial<TrainOptions>)?]>([
       ["SGD with momentum", momentum],
       ["AdamW", adamw({ learningRate: 0.01 })],
       ["plain SGD", sgd({ learningRate: 0.1 })],
-    ])("%s: stopped after any step, it ends with the same bits", async (_, optimizer) => {
+      ["with averaged weights, augmentation and mixup", momentum, varied],
+    ])("%s: stopped after any step, it ends with the same bits", async (_, optimizer, more) => {
       useDevice(device);
-      const whole = await run({ optimizer });
+      const extra = more?.() ?? {};
+      const whole = await run({ optimizer, ...extra });
       const stops = name === "cpu" ? Array.from({ length: 20 }, (_, k) => k + 1) : [7, 11];
       for (const stop of stops) {
         const checkpoint = { directory: join(directory, `${stop}`), resume: true };
-        const first = await interrupted(stop, { optimizer, checkpoint });
+        const first = await interrupted(stop, { optimizer, checkpoint, ...extra });
         expect(first.result).toMatchObject({ stopped: true, steps: stop });
         const resumed: number[] = [];
         const second = await run({
           optimizer,
           checkpoint,
+          ...extra,
           onResume: ({ steps }) => {
             resumed.push(steps);
           },

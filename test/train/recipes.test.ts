@@ -80,6 +80,9 @@ for (const [name, device] of await testDevices()) {
       { warmupSteps: 0 },
       { clipGradNorm: false },
       { clipGradNorm: 0.1 },
+      { mixup: 0.2 },
+      { labelSmoothing: 0.1 },
+      { emaDecay: 0.9 },
       { initializer: "kaiming-uniform" },
       { initializer: "xavier-uniform" },
     ])("each setting counts: %o", async (changed) => {
@@ -132,8 +135,8 @@ if ((await testDevices()).some(([name]) => name === "cpu"))
       const normalization = normalizationOf("fashion-mnist");
       await train(net, {
         ...recipeOptions({ ...recipes.fast, batchSize: 8 }),
-        trainSet: new Dataset(take(48, images), classNames, 224, normalization),
-        testSet: new Dataset(take(16, testImages), classNames, 224, normalization),
+        trainSet: new Dataset(take(48, images), classNames, { size: 224, normalization }),
+        testSet: new Dataset(take(16, testImages), classNames, { size: 224, normalization }),
         epochs: 1,
         seed,
       });
@@ -148,7 +151,7 @@ if ((await testDevices()).some(([name]) => name === "cpu"))
   });
 
 test("the fast recipe is what was found", () => {
-  expect(recipeNames).toEqual(["notebook", "fast"]);
+  expect(recipeNames).toEqual(["notebook", "fast", "best"]);
   expect(recipes.fast).toEqual({
     batchSize: 128,
     optimizer: "sgd",
@@ -161,6 +164,10 @@ test("the fast recipe is what was found", () => {
     clipGradNorm: 5,
     initializer: "kaiming-normal",
     normalize: true,
+    augment: [],
+    mixup: 0,
+    labelSmoothing: 0,
+    emaDecay: 0,
   });
 });
 

@@ -40,8 +40,8 @@ async function weightsAfter(
   manualSeed(options.seed);
   const net = make();
   await train(net, {
-    trainSet: new Dataset(take(options.count, trainImages), classNames, size),
-    testSet: new Dataset(take(32, testImages), classNames, size),
+    trainSet: new Dataset(take(options.count, trainImages), classNames, { size: size }),
+    testSet: new Dataset(take(32, testImages), classNames, { size: size }),
     optimizer: sgd({ learningRate: 0.05, momentum: 0.9 }),
     batchSize: options.batchSize,
     epochs: 1,
@@ -132,7 +132,7 @@ if (hasCpu)
     test("a 1 ms timer keeps firing while a step runs", async () => {
       useDevice(await openDevice("cpu"));
       const net = smallAlexnet();
-      const set = new Dataset(take(256, trainImages), classNames, 224);
+      const set = new Dataset(take(256, trainImages), classNames, { size: 224 });
       const step = async (): Promise<number> => {
         const start = performance.now();
         await net.forward(set.batch(Int32Array.from({ length: 256 }, (_, i) => i)).x).data();
