@@ -1,11 +1,11 @@
 import type { Shape } from "../core/shape.js";
 import { ones, zeros } from "../ops/creation.js";
-import { reshape } from "../ops/movement.js";
-import { add, div, mul, sqrt, square, sub } from "../ops/pointwise.js";
+import { pad, reshape, slice } from "../ops/movement.js";
+import { add, div, mul, pow, sqrt, square, sub } from "../ops/pointwise.js";
 import { mean } from "../ops/reduce.js";
 import { type Tensor, variable } from "../tensor/tensor.js";
 import { Module, requireChannels, weightAndBias } from "./module.js";
-import type { Image, ShapeRule } from "./shape_rule.js";
+import type { Image, SameShape, ShapeRule } from "./shape_rule.js";
 
 interface BatchNorm2dShape<Channels extends number> extends ShapeRule {
   readonly output: Image<this["input"], "BatchNorm2d", Channels, "channels">;
@@ -108,4 +108,58 @@ export function batchNorm2d<Channels extends number>(
   options: BatchNorm2dOptions = {},
 ): BatchNorm2d<Channels> {
   return new BatchNorm2d(channels, options);
+}
+
+export interface LocalResponseNormOptions {
+  /** Neighbouring channels that count, the channel itself among them; 5 if left out, as in the paper. */
+  size?: number;
+  /** Weight of their mean square; 1e-4 if left out. */
+  alpha?: number;
+  /** 0.75 if left out. */
+  beta?: number;
+  /** 1 if left out; the paper takes 2. */
+  k?: number;
+}
+
+/** The layer that `localResponseNorm` makes. */
+export class LocalResponseNorm extends Module {
+  declare readonly "~shapes": SameShape;
+  override readonly name = "LocalResponseNorm";
+  private readonly options: Required<LocalResponseNormOptions>;
+
+  constructor(options: LocalResponseNormOptions = {}) {
+    super();
+    const { size = 5, alpha = 1e-4, beta = 0.75, k = 1 } = options;
+    if (!Number.isInteger(size) || size < 1)
+      throw new RangeError(`LocalResponseNorm: size is ${size}; give a whole number of at least 1`);
+    this.options = { size, alpha, beta, k };
+  }
+
+  override outputShape(input: Shape): Shape {
+    return input;
+  }
+
+  protected override compute(x: Tensor): Tensor {
+    const { size, alpha, beta, k } = this.options;
+    const around = [Math.floor(size / 2), Math.floor((size - 1) / 2)] as const;
+    const channels = x.shape[1]!;
+    const squares = pad(
+      square(x),
+      x.shape.map((_, axis) => (axis === 1 ? around : ([0, 0] as const))),
+    );
+    const shifted = Array.from({ length: size }, (_, from) =>
+      slice(squares, [0, from], [x.shape[0]!, from + channels]),
+    );
+    const sum = shifted.reduce((a, b) => add(a, b));
+    return div(x, pow(add(mul(sum, alpha / size), k), beta));
+  }
+}
+
+/**
+ * Divides each value by (k + alpha * the mean of squares over `size` neighbouring channels) to the power beta
+ * (Krizhevsky, Sutskever and Hinton, 2012, section 3.3, whose alpha is not divided by the size). PyTorch's
+ * `LocalResponseNorm`. Throws a RangeError unless the size is a whole number of at least 1.
+ */
+export function localResponseNorm(options: LocalResponseNormOptions = {}): LocalResponseNorm {
+  return new LocalResponseNorm(options);
 }

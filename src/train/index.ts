@@ -8,6 +8,7 @@ export type {
 } from "./callbacks.js";
 export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
 export {
+  augmentationOf,
   type InitializerName,
   type OptimizerName,
   type RecipeName,

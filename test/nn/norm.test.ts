@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import * as nn from "../../src/nn/index.js";
 import { backward } from "../../src/ops/gradients.js";
+import { mul } from "../../src/ops/pointwise.js";
 import { manualSeed, rand } from "../../src/ops/random.js";
+import { sum } from "../../src/ops/reduce.js";
 import { mseLoss } from "../../src/ops/softmax.js";
 import { sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
-import { type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { type Tensor, tensor, variable } from "../../src/tensor/tensor.js";
 import { loadWeights, saveWeights } from "../../src/train/weights.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
@@ -30,6 +32,7 @@ const fixture: {
   gradients: Record<string, number[]>;
   after: Record<string, Stored>;
   evaluated: number[];
+  localResponse: { options: object; x: Stored; weight: Stored; y: number[]; gradient: number[] }[];
 } = JSON.parse(readFileSync(new URL("../fixtures/norm.json", import.meta.url), "utf8"));
 
 const load = ({ values, shape }: Stored): Tensor => tensor(Float32Array.from(values), shape);
@@ -97,6 +100,18 @@ for (const [name, device] of await testDevices()) {
       );
     });
 
+    test("local response normalization is PyTorch's, as are its gradients", async () => {
+      useDevice(device);
+      for (const { options, x, weight, y, gradient } of fixture.localResponse) {
+        const input = variable(load(x), { requiresGrad: true });
+        const output = nn.localResponseNorm(options).forward(input);
+        backward(sum(mul(output, load(weight))));
+        expect(relativeError(await output.data(), y)).toBeLessThan(tolerances.pointwise);
+        expect(relativeError(await input.grad!.data(), gradient)).toBeLessThan(gradientTolerance);
+      }
+      expect(fixture.localResponse.length).toBe(3);
+    });
+
     test("changes nothing in evaluation", async () => {
       useDevice(device);
       const norm = nn.batchNorm2d(3).eval();
@@ -112,6 +127,7 @@ test("what does not fit is refused in words", () => {
   expect(() => norm.forward(rand([1, 3, 1, 1]))).toThrow(/one value a channel has no variance/);
   expect(() => norm.forward(rand([2, 4, 5, 5]))).toThrow("BatchNorm2d expects 3 channels but receives 4");
   expect(() => nn.batchNorm2d(3, { momentum: 2 })).toThrow("momentum is 2; give a share from 0 to 1");
+  expect(() => nn.localResponseNorm({ size: 0 })).toThrow("size is 0; give a whole number of at least 1");
   const alone = nn.residual(nn.conv2d(3, 3, { kernelSize: 3 }));
   expect(() => alone.forward(rand([1, 3, 5, 5]))).toThrow(
     "Residual: the body gives [1, 3, 3, 3] and the shortcut [1, 3, 5, 5]; they must be equal",
