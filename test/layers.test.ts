@@ -21,6 +21,7 @@ const order = [
   "models",
   "train",
   "deploy",
+  "experiments",
   "cli",
 ];
 

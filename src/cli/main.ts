@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.js";
+import { addAblate } from "./ablate.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
@@ -30,6 +31,7 @@ function buildProgram(): Command {
     addWatch,
     addPredict,
     addExport,
+    addAblate,
     addNotebook,
   ])
     add(program);

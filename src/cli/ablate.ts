@@ -1,0 +1,121 @@
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { UserError } from "../core/errors.js";
+import { loadImageSet } from "../data/index.js";
+import { runStudy, type Study, type StudyName, studies, studyNames } from "../experiments/ablation.js";
+import { ablationCharts } from "../experiments/ablation_charts.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { atomicWrite } from "../train/atomic_write.js";
+import { duration } from "../train/progress.js";
+import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
+import { printJson } from "./reporters.js";
+import { alignedLines } from "./table.js";
+
+interface AblateFlags extends DeviceFlags {
+  dataDir?: string;
+  sample?: true;
+  images?: number;
+  epochs?: number;
+  seeds?: number;
+  only?: string;
+  out?: string;
+  json?: true;
+}
+
+export function addAblate(program: Command): void {
+  const command = program
+    .command("ablate")
+    .description("measure what AlexNet changed: networks with one change each, trained on few images")
+    .addArgument(program.createArgument("[study]", studyHelp()).choices(studyNames).default("lenet"))
+    .option("--data-dir <dir>", "folder that holds the four IDX files of Fashion-MNIST")
+    .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick")
+    .option("--images <n>", "training images; a fifth as many choose the learning rate", wholeNumber(10))
+    .option("--epochs <n>", "passes over them", wholeNumber(1))
+    .option("--seeds <n>", "trials of each variant at its best learning rate", wholeNumber(1))
+    .option("--only <variants>", "some of the variants, by name, with commas between");
+  addDeviceOptions(command)
+    .option("--out <dir>", "where results are kept; what is there already is not run again")
+    .addOption(new Option("--json", "print one JSON object a line and nothing else"))
+    .action(async (name: StudyName, flags: AblateFlags) => {
+      const study = adapted(studies[name], flags);
+      const out = flags.out ?? join("runs", `ablate-${name}`);
+      const device = await openDeviceOf(flags);
+      useDevice(device);
+      const data = await loadImageSet({
+        name: "fashion-mnist",
+        ...(flags.sample ? { sample: true } : {}),
+        ...(flags.dataDir === undefined ? {} : { directory: flags.dataDir }),
+      });
+      const note = (text: string): void => {
+        if (!flags.json) console.log(text);
+      };
+      const { setting } = study;
+      note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
+      note(data.source);
+      note(`device: ${device.name}, ${device.description}`);
+      const interrupt = new AbortController();
+      const onSignal = (): void => interrupt.abort();
+      process.once("SIGINT", onSignal);
+      const summaries = await runStudy(study, data, join(out, "trials"), {
+        signal: interrupt.signal,
+        onTrial: ({ layers: _layers, epochs: _epochs, ...trial }, { done, total, isKept }) => {
+          if (flags.json) return printJson({ event: "trial", done, total, isKept, ...trial });
+          const { variant, learningRate, seed, testAccuracy, seconds } = trial;
+          const time = isKept ? "kept" : duration(seconds);
+          note(
+            `${done}/${total}  ${variant}, learning rate ${learningRate}, seed ${seed}: ${testAccuracy.toFixed(3)}  ${time}`,
+          );
+        },
+      });
+      process.off("SIGINT", onSignal);
+      const rows = summaries.map(({ trials: _trials, ...row }) => row);
+      const result = {
+        study: name,
+        setting,
+        data: data.source,
+        device: device.description,
+        date: new Date().toISOString().slice(0, 10),
+        variants: rows,
+      };
+      await atomicWrite(join(out, "summary.json"), `${JSON.stringify(result, undefined, 1)}\n`);
+      const charts = ablationCharts(summaries, study.title);
+      for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
+      if (flags.json) for (const row of rows) printJson({ event: "variant", ...row });
+      const percent = ({ mean, deviation }: { mean: number; deviation: number }): string =>
+        `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
+      const header = ["variant", "test acc %", "train acc %", "learning rate", "to 75 % train", "parameters"];
+      const table = rows.map((row) => [
+        row.variant,
+        percent(row.testAccuracy),
+        percent(row.trainAccuracy),
+        `${row.learningRate}`,
+        row.epochsToQuarterError === null ? "never" : `${row.epochsToQuarterError} epochs`,
+        row.parameters.toLocaleString("en-US"),
+      ]);
+      note(`\n${alignedLines([header, ...table], 1).join("\n")}`);
+      note(`\n${out} holds summary.json, ${Object.keys(charts).join(", ")} and the trials.`);
+    });
+}
+
+function studyHelp(): string {
+  return studyNames.map((name) => `${name}: ${studies[name].title}`).join("; ");
+}
+
+/** A study with what the flags change of it. */
+function adapted(study: Study, { images, epochs, seeds, only }: AblateFlags): Study {
+  const wanted = only?.split(",").map((name) => name.trim());
+  const names = study.variants.map(({ name }) => name);
+  for (const name of wanted ?? [])
+    if (!names.includes(name))
+      throw new UserError(`there is no variant ${JSON.stringify(name)}; choose of ${names.join(", ")}`);
+  return {
+    ...study,
+    variants: study.variants.filter(({ name }) => wanted?.includes(name) ?? true),
+    setting: {
+      ...study.setting,
+      ...(images === undefined ? {} : { images, validationImages: Math.ceil(images / 5) }),
+      ...(epochs === undefined ? {} : { epochs }),
+      ...(seeds === undefined ? {} : { seeds: Array.from({ length: seeds }, (_, k) => k) }),
+    },
+  };
+}

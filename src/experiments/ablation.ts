@@ -1,0 +1,320 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UserError } from "../core/errors.js";
+import { Dataset, type DatasetOptions, type ImageSet, type LabelledImages } from "../data/index.js";
+import type { Sequential } from "../nn/index.js";
+import { manualSeed } from "../ops/random.js";
+import { sgd } from "../optim/index.js";
+import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
+import { evaluate } from "../train/evaluate.js";
+import { augmentationOf } from "../train/recipes.js";
+import { layerStatistics } from "../train/statistics.js";
+import { DivergedError, train } from "../train/train.js";
+import type { LayerStatisticsPoint } from "../views/layer_health.js";
+import {
+  alexnetLike,
+  alexnetVariants,
+  type Design,
+  lenetLike,
+  lenetVariants,
+  notebookVariants,
+  type Variant,
+} from "./variants.js";
+
+/** An experiment: variants of a network under one setting. */
+export interface Study {
+  readonly title: string;
+  readonly variants: readonly Variant[];
+  readonly build: (design: Design, size: number) => Sequential;
+  readonly setting: Setting;
+}
+
+/** How a study trains. The first images of the data set train, those after them choose the learning rate. */
+export interface Setting {
+  readonly size: number;
+  readonly images: number;
+  readonly validationImages: number;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly momentum: number;
+  /** Each variant keeps the one that is best on the validation images under the first seed. */
+  readonly learningRates: readonly number[];
+  readonly seeds: readonly number[];
+}
+
+/** Few images, many epochs and momentum, so that a network can overfit: what dropout and augmentation are against. */
+const overfitting = {
+  images: 5000,
+  validationImages: 1000,
+  momentum: 0.9,
+  seeds: [0, 1, 2],
+} as const;
+
+export const studies = {
+  lenet: {
+    title: "From LeNet to AlexNet, one change after the other",
+    variants: lenetVariants,
+    build: lenetLike,
+    setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
+  },
+  alexnet: {
+    title: "AlexNet at 112 pixels, one change each",
+    variants: alexnetVariants,
+    build: alexnetLike,
+    setting: { ...overfitting, size: 112, epochs: 12, batchSize: 64, learningRates: [0.003, 0.01, 0.03] },
+  },
+  notebook: {
+    title: "AlexNet as in the notebook, one change each",
+    variants: notebookVariants,
+    build: alexnetLike,
+    setting: {
+      size: 224,
+      images: 5000,
+      validationImages: 1000,
+      epochs: 10,
+      batchSize: 128,
+      momentum: 0,
+      learningRates: [0.01],
+      seeds: [0],
+    },
+  },
+} satisfies Record<string, Study>;
+
+export type StudyName = keyof typeof studies;
+export const studyNames = Object.keys(studies) as StudyName[];
+
+/** An epoch; accuracies without dropout and augmentation. */
+export interface TrialEpoch {
+  readonly epoch: number;
+  /** Mean training loss, with dropout and augmentation. */
+  readonly loss: number;
+  /** On the first of the training images, as many as validate. */
+  readonly trainAccuracy: number;
+  readonly validationAccuracy: number;
+}
+
+/** One network, trained once: what a file of the results holds. */
+export interface Trial {
+  readonly variant: string;
+  readonly design: Design;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly setting: Omit<Setting, "learningRates" | "seeds">;
+  readonly epochs: readonly TrialEpoch[];
+  /** At the start (epoch 0) and after each epoch, on the same batch. */
+  readonly layers: readonly LayerStatisticsPoint[];
+  /** After the last epoch, on all test images. */
+  readonly testAccuracy: number;
+  readonly diverged: boolean;
+  readonly parameters: number;
+  readonly multiplyAdds: number;
+  readonly seconds: number;
+}
+
+/** Trains one variant once. */
+export async function runTrial(
+  study: Study,
+  variant: Variant,
+  learningRate: number,
+  seed: number,
+  data: ImageSet,
+  signal?: AbortSignal,
+): Promise<Trial> {
+  const { learningRates: _rates, seeds: _seeds, ...setting } = study.setting;
+  const { size, images, validationImages, epochs: count, batchSize, momentum } = setting;
+  const { design } = variant;
+  const augment = augmentationOf(design.augment);
+  const set = (part: LabelledImages, options: DatasetOptions = {}): Dataset =>
+    new Dataset(part, data.classNames, { size, ...options });
+  const trainSet = set(range(data.train, 0, images), augment ? { augment } : {});
+  const seen = set(range(data.train, 0, Math.min(images, validationImages)));
+  const validation = set(range(data.train, images, validationImages));
+  const probe = seen.batch(Int32Array.from({ length: Math.min(batchSize, seen.count) }, (_, k) => k));
+  const start = performance.now();
+  manualSeed(seed);
+  const net = study.build(design, size);
+  const epochs: TrialEpoch[] = [];
+  const layers: LayerStatisticsPoint[] = [];
+  const look = async (epoch: number): Promise<void> => {
+    layers.push({ epoch, ...(await layerStatistics(net, probe)) });
+  };
+  let diverged = false;
+  try {
+    const { stopped } = await train(net, {
+      trainSet,
+      testSet: validation,
+      optimizer: sgd({ learningRate, momentum, weightDecay: design.weightDecay }),
+      batchSize,
+      epochs: count,
+      seed,
+      ...(signal ? { signal } : {}),
+      onStep: async ({ epoch, step }) => {
+        if (epoch === 1 && step === 1) await look(0);
+      },
+      onEpoch: async ({ epoch, loss, testAccuracy }) => {
+        const { accuracy } = await evaluate(net, seen);
+        epochs.push({ epoch, loss, trainAccuracy: accuracy, validationAccuracy: testAccuracy });
+        await look(epoch);
+      },
+    });
+    if (stopped)
+      throw new UserError("stopped: run the same command again to go on; finished trials are kept");
+  } catch (error) {
+    if (!(error instanceof DivergedError)) throw error;
+    diverged = true;
+  }
+  const { accuracy: testAccuracy } = await evaluate(net, set(data.test));
+  return {
+    variant: variant.name,
+    design,
+    learningRate,
+    seed,
+    setting,
+    epochs,
+    layers,
+    testAccuracy,
+    diverged,
+    parameters: net.parameterCount(),
+    multiplyAdds: net.multiplyAdds(),
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+/** The images from `from` on. Throws a UserError if there are too few. */
+function range(part: LabelledImages, from: number, count: number): LabelledImages {
+  const { height, width, channels } = part;
+  if (from + count > part.count)
+    throw new UserError(
+      `this takes ${from + count} training images, but there are ${part.count}: ask for fewer by --images`,
+    );
+  const pixels = height * width * channels;
+  return {
+    ...part,
+    count,
+    images: part.images.subarray(from * pixels, (from + count) * pixels),
+    labels: part.labels.subarray(from, from + count),
+  };
+}
+
+/** A variant at its best learning rate. */
+export interface VariantSummary {
+  readonly variant: string;
+  readonly learningRate: number;
+  readonly parameters: number;
+  readonly multiplyAdds: number;
+  /** Over the seeds; the spread is the sample's standard deviation, 0 for one seed. */
+  readonly testAccuracy: Spread;
+  /** Of the last epoch. */
+  readonly trainAccuracy: Spread;
+  /** The first epoch whose training accuracy is above 75 %: the paper's 25 % training error; null if none is. */
+  readonly epochsToQuarterError: number | null;
+  /** Seconds of a trial, the median. */
+  readonly seconds: number;
+  readonly trials: readonly Trial[];
+}
+
+export interface Spread {
+  readonly mean: number;
+  readonly deviation: number;
+  readonly values: readonly number[];
+}
+
+/** What `runStudy` tells while it goes on. */
+export interface StudyEvents {
+  onTrial?: (trial: Trial, place: { done: number; total: number; isKept: boolean }) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Trains every variant at each learning rate under the first seed, and at its best one under the others. A finished
+ * trial is kept as a file in `directory` and not run again. Throws a UserError where a file there is of another setting.
+ */
+export async function runStudy(
+  study: Study,
+  data: ImageSet,
+  directory: string,
+  { onTrial, signal }: StudyEvents = {},
+): Promise<VariantSummary[]> {
+  const { variants, setting } = study;
+  const { learningRates, seeds } = setting;
+  const [first, ...others] = seeds as [number, ...number[]];
+  const total = variants.length * (learningRates.length + others.length);
+  await makeDirectory(directory);
+  let done = 0;
+  const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial> => {
+    const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
+    const kept = await readTrial(path, study, variant);
+    const made = kept ?? (await runTrial(study, variant, learningRate, seed, data, signal));
+    if (!kept) await atomicWrite(path, `${JSON.stringify(made)}\n`);
+    onTrial?.(made, { done: ++done, total, isKept: kept !== undefined });
+    return made;
+  };
+  const summaries: VariantSummary[] = [];
+  for (const variant of variants) {
+    const tried: Trial[] = [];
+    for (const rate of learningRates) tried.push(await trial(variant, rate, first));
+    const best = tried.reduce((a, b) => (lastValidation(b) > lastValidation(a) ? b : a));
+    const trials = [best];
+    for (const seed of others) trials.push(await trial(variant, best.learningRate, seed));
+    summaries.push(summarize(trials));
+  }
+  return summaries;
+}
+
+function lastValidation({ epochs, diverged }: Trial): number {
+  return diverged ? 0 : epochs.at(-1)!.validationAccuracy;
+}
+
+function fileName(variant: string): string {
+  return variant
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "_")
+    .replaceAll(/^_|_$/g, "");
+}
+
+async function readTrial(path: string, study: Study, variant: Variant): Promise<Trial | undefined> {
+  let trial: Trial;
+  try {
+    trial = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new UserError(`${path} is damaged: delete it, and it will be run again.`, { cause: error });
+  }
+  const now: Record<string, unknown> = { ...study.setting, ...variant.design };
+  const differing = Object.entries({ ...trial.setting, ...trial.design }).find(
+    ([key, value]) => JSON.stringify(now[key]) !== JSON.stringify(value),
+  );
+  if (differing)
+    throw new UserError(
+      `${path} was run with ${differing.join(" ")}, but now it is ${String(now[differing[0]])}: choose another --out, or delete it.`,
+    );
+  return trial;
+}
+
+function summarize(trials: readonly Trial[]): VariantSummary {
+  const { variant, learningRate, parameters, multiplyAdds } = trials[0]!;
+  const reached = trials.map(({ epochs }) => epochs.find(({ trainAccuracy }) => trainAccuracy > 0.75)?.epoch);
+  const known = reached.filter((epoch) => epoch !== undefined);
+  return {
+    variant,
+    learningRate,
+    parameters,
+    multiplyAdds,
+    testAccuracy: spread(trials.map(({ testAccuracy }) => testAccuracy)),
+    trainAccuracy: spread(trials.map(({ epochs }) => epochs.at(-1)?.trainAccuracy ?? 0)),
+    epochsToQuarterError: known.length === trials.length ? median(known) : null,
+    seconds: median(trials.map(({ seconds }) => seconds)),
+    trials,
+  };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)]!;
+}
+
+function spread(values: readonly number[]): Spread {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0, values };
+}

@@ -1,0 +1,141 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { loadImageSet } from "../../src/data/index.js";
+import { runStudy, type Study, studies } from "../../src/experiments/ablation.js";
+import { ablationCharts } from "../../src/experiments/ablation_charts.js";
+import { alexnetLike, alexnetVariants, lenetLike, lenetVariants } from "../../src/experiments/variants.js";
+import { alexnet, lenet } from "../../src/models/index.js";
+import type { Sequential } from "../../src/nn/index.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+import { testDevices } from "../support/test_devices.js";
+
+const rowsOf = (net: Sequential) => net.layers().map(({ layer, outputShape }) => `${layer} ${outputShape}`);
+
+const [, device] = (await testDevices()).at(-1)!;
+useDevice(device);
+
+describe("variants", () => {
+  test("begin with the networks themselves, layer by layer", () => {
+    expect(rowsOf(lenetLike(lenetVariants[0]!.design))).toEqual(rowsOf(lenet()));
+    expect(rowsOf(alexnetLike(alexnetVariants[0]!.design, 224))).toEqual(rowsOf(alexnet()));
+  });
+
+  test("each differ from all others, in name and in design", () => {
+    for (const { variants } of Object.values(studies)) {
+      expect(new Set(variants.map(({ name }) => name)).size).toBe(variants.length);
+      expect(new Set(variants.map(({ design }) => JSON.stringify(design))).size).toBe(variants.length);
+    }
+  });
+
+  test("have the layers that their names promise", () => {
+    const kinds = (name: string): string[] => {
+      const { design } = alexnetVariants.find((variant) => variant.name === name)!;
+      return alexnetLike(design, 112)
+        .layers()
+        .map(({ layer }) => layer);
+    };
+    const count = (name: string, layer: string): number => kinds(name).filter((one) => one === layer).length;
+    expect(count("AlexNet", "ReLU")).toBe(7);
+    expect(count("sigmoid for ReLU", "Sigmoid")).toBe(7);
+    expect(count("tanh for ReLU", "ReLU")).toBe(0);
+    expect(count("average for max pooling", "AvgPool2d")).toBe(3);
+    expect(count("no dropout", "Dropout")).toBe(0);
+    expect(count("three convolutions for five", "Conv2d")).toBe(3);
+    expect(count("local response normalization", "LocalResponseNorm")).toBe(2);
+  });
+
+  test("of biases of 1 start so where the paper says", async () => {
+    const { design } = alexnetVariants.find(({ name }) => name === "biases of 1")!;
+    const net = alexnetLike(design, 67);
+    const ones: string[] = [];
+    for (const [name, parameter] of net.namedParameters())
+      if (name.endsWith("bias") && (await parameter.data()).every((value) => value === 1)) ones.push(name);
+    // conv2, conv4 and conv5, and the hidden linear layers.
+    expect(ones).toEqual(["3.bias", "8.bias", "10.bias", "14.bias", "17.bias"]);
+  });
+});
+
+const directory = await mkdtemp(join(tmpdir(), "flybrick-ablation-"));
+afterAll(() => rm(directory, { recursive: true }));
+
+describe("a study", async () => {
+  const data = await loadImageSet({ name: "fashion-mnist", sample: true });
+  const study: Study = {
+    ...studies.lenet,
+    variants: lenetVariants.slice(1, 3),
+    setting: {
+      ...studies.lenet.setting,
+      images: 128,
+      validationImages: 32,
+      epochs: 2,
+      learningRates: [1e-6, 0.03],
+      seeds: [0, 1],
+    },
+  };
+
+  test("chooses the learning rate on images that were held out, and keeps every trial", async () => {
+    const places: number[] = [];
+    const small = { ...data, test: { ...data.test, count: 100 } };
+    small.test.images = data.test.images.subarray(0, 78_400);
+    small.test.labels = data.test.labels.subarray(0, 100);
+    const first = await runStudy(study, small, directory, { onTrial: (_, { done }) => places.push(done) });
+    expect(places).toEqual([1, 2, 3, 4, 5, 6]);
+    expect((await readdir(directory)).length).toBe(6);
+    for (const { learningRate, trials, testAccuracy, trainAccuracy } of first) {
+      const tried = await Promise.all(
+        study.setting.learningRates.map(async (rate) => {
+          const path = join(
+            directory,
+            `${trials[0]!.variant === "+ ReLU" ? "relu" : "max_pooling"}-${rate}-0.json`,
+          );
+          return {
+            rate,
+            accuracy: JSON.parse(await readFile(path, "utf8")).epochs.at(-1).validationAccuracy,
+          };
+        }),
+      );
+      const best = tried.reduce((a, b) => (b.accuracy > a.accuracy ? b : a));
+      expect(learningRate).toBe(best.rate);
+      expect(trials.map(({ seed }) => seed)).toEqual([0, 1]);
+      expect(testAccuracy.values).toEqual(trials.map((trial) => trial.testAccuracy));
+      expect(testAccuracy.mean).toBeCloseTo((testAccuracy.values[0]! + testAccuracy.values[1]!) / 2, 12);
+      const [a, b] = trainAccuracy.values as [number, number];
+      expect(trainAccuracy.deviation).toBeCloseTo(Math.abs(a - b) / Math.SQRT2, 12);
+      for (const { epochs, layers } of trials) {
+        expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
+        expect(layers.map(({ epoch }) => epoch)).toEqual([0, 1, 2]);
+        expect(layers.every(({ gradientNorms }) => gradientNorms["0.weight"]! > 0)).toBe(true);
+      }
+    }
+    const kept: boolean[] = [];
+    const second = await runStudy(study, small, directory, { onTrial: (_, { isKept }) => kept.push(isKept) });
+    expect(kept).toEqual([true, true, true, true, true, true]);
+    expect(JSON.stringify(second)).toBe(JSON.stringify(first));
+    const charts = ablationCharts(first, study.title);
+    for (const svg of Object.values(charts)) expect(svg).toMatch(/^<svg.*\+ ReLU.*<\/svg>\n$/s);
+    expect(Object.keys(charts)).toEqual(["accuracy.svg", "curves.svg", "gradients.svg"]);
+  });
+
+  test("refuses results of another setting, damaged ones, and too few images, in words", async () => {
+    const other = { ...study, setting: { ...study.setting, epochs: 3 } };
+    await expect(runStudy(other, data, directory)).rejects.toThrow(/was run with epochs 2, but now it is 3/);
+    const path = join(directory, "relu-0.03-0.json");
+    await writeFile(path, "{");
+    await expect(runStudy(study, data, directory)).rejects.toThrow(`${path} is damaged: delete it`);
+    const large = { ...study, setting: { ...study.setting, images: 5990 } };
+    await expect(runStudy(large, data, join(directory, "other"))).rejects.toThrow(
+      "this takes 6022 training images, but there are 6000: ask for fewer by --images",
+    );
+  });
+
+  test("stops when it is told to, and leaves no half trial", async () => {
+    const signal = AbortSignal.abort();
+    const out = join(directory, "stopped");
+    await expect(runStudy(study, data, out, { signal })).rejects.toThrow(
+      /^stopped: run the same command again/,
+    );
+    expect(await readdir(out)).toEqual([]);
+  });
+});
