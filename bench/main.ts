@@ -1,6 +1,6 @@
 /**
- * Times training steps, matrix products and convolutions, and races them against PyTorch: both sides in processes
- * of their own, a few steps of one, then a few of the other, the idle one blocked.
+ * Times training steps, matrix products and convolutions, and races them against PyTorch or a TypeScript library: both
+ * sides in processes of their own, a few steps of one, then a few of the other, the idle one blocked.
  */
 import { type ChildProcess, execFileSync, fork, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -27,12 +27,17 @@ interface WorkerAnswer {
   peakMemoryMB: number;
 }
 
+type TypeScriptPeer = "tfjs" | "jax-js";
+type Peer = "pytorch" | TypeScriptPeer;
+
 const passes = ["forward", "inputGradient", "weightGradient"] as const;
 const layout: Layout = "channels-last";
 
 const tasks: Task[] = [
   { name: "alexnet-step", work: { what: "alexnet-step", batchSize: 128, layout }, steps: 1 },
   { name: "lenet-step", work: { what: "lenet-step", batchSize: 256, layout }, steps: 20 },
+  // What TypeScript's libraries can do in a minute.
+  { name: "lenet-small-step", work: { what: "lenet-step", batchSize: 32, layout }, steps: 2 },
   { name: "sgemm-2048", work: { what: "sgemm", m: 2048, n: 2048, k: 2048 }, steps: 3 },
   { name: "sgemm-128x4096x6400", work: { what: "sgemm", m: 128, n: 4096, k: 6400 }, steps: 5 },
   ...[1, 2, 3, 4, 5].flatMap((layer) =>
@@ -55,10 +60,14 @@ class Worker {
     readonly device: string,
   ) {}
 
-  static async start(work: Work): Promise<Worker> {
-    const child = fork(fileURLToPath(new URL("./worker.ts", import.meta.url)), {
-      execArgv: ["--import", "tsx"],
-    });
+  /** Our own side, or that of a peer. */
+  static async start(work: Work, peer?: TypeScriptPeer): Promise<Worker> {
+    const file = peer === undefined ? "./worker.ts" : "./peer_worker.js";
+    const child = fork(
+      fileURLToPath(new URL(file, import.meta.url)),
+      peer === undefined ? [] : [peer],
+      peer === undefined ? { execArgv: ["--import", "tsx"] } : {},
+    );
     const { flop, device } = await Worker.ask(child, { cmd: "setup", work });
     return new Worker(child, flop, device);
   }
@@ -122,12 +131,14 @@ interface Side {
 
 interface Rival {
   readonly side: Side;
-  readonly settings: "tuned" | "default";
-  readonly layout: Layout;
+  readonly name: string;
+  /** Of PyTorch. */
+  readonly layout?: Layout;
 }
 
 /** PyTorch as it is installed and tuned, in both layouts where layouts matter: the better one of each counts. */
-async function rivals(task: Task): Promise<Rival[]> {
+async function rivals(task: Task, peer: Peer): Promise<Rival[]> {
+  if (peer !== "pytorch") return [{ side: await Worker.start(task.work, peer), name: peer }];
   const layouts: Layout[] = task.work.what === "sgemm" ? ["contiguous"] : ["contiguous", "channels-last"];
   const started: Rival[] = [];
   for (const settings of ["tuned", "default"] as const) {
@@ -135,7 +146,7 @@ async function rivals(task: Task): Promise<Rival[]> {
       const side = await PyTorch.find({ tuned: settings === "tuned" });
       if ("missing" in side) throw new Error(side.missing);
       await side.setup({ ...task.work, layout } as Work);
-      started.push({ side, settings, layout });
+      started.push({ side, name: `PyTorch, ${settings}`, layout });
     }
   }
   return started;
@@ -178,13 +189,18 @@ interface Result extends Figures {
   peakGflops: number;
   shareOfPeak: number;
   turns: number;
-  pytorch: (Figures & { settings: string; layout: Layout; ratio: number })[];
+  rivals: (Figures & { name: string; layout?: Layout; ratio: number })[];
 }
 
-async function measure(task: Task, turns: number, against: boolean, peak: () => number): Promise<Result> {
+async function measure(
+  task: Task,
+  turns: number,
+  against: Peer | undefined,
+  peak: () => number,
+): Promise<Result> {
   const worker = await Worker.start(task.work);
   const ours = new Tally(worker);
-  const theirs = (against ? await rivals(task) : []).map((rival) => ({
+  const theirs = (against ? await rivals(task, against) : []).map((rival) => ({
     ...rival,
     record: new Tally(rival.side),
   }));
@@ -208,16 +224,16 @@ async function measure(task: Task, turns: number, against: boolean, peak: () => 
     peakGflops: median(peaks),
     shareOfPeak: gflops / median(peaks),
     turns,
-    pytorch: [],
+    rivals: [],
   };
-  for (const settings of ["tuned", "default"]) {
+  for (const name of new Set(theirs.map((one) => one.name))) {
     const [best] = theirs
-      .filter((one) => one.settings === settings)
+      .filter((one) => one.name === name)
       .sort((a, b) => median(a.record.times) - median(b.record.times));
     if (!best) continue;
-    result.pytorch.push({
-      settings,
-      layout: best.layout,
+    result.rivals.push({
+      name,
+      ...(best.layout && { layout: best.layout }),
       ...(await best.record.figures()),
       // Turn by turn, so that a machine that slows down slows both.
       ratio: median(ours.times.map((own, turn) => best.record.times[turn]! / own)),
@@ -228,7 +244,7 @@ async function measure(task: Task, turns: number, against: boolean, peak: () => 
   return result;
 }
 
-/** A line for us, and one for PyTorch in each of its settings. */
+/** A line for us, and one for each rival. */
 function table(result: Result): string {
   const line = (name: string, figures: Figures, rest: readonly string[]): string =>
     [
@@ -246,21 +262,27 @@ function table(result: Result): string {
       `${(result.shareOfPeak * 100).toFixed(0)} %`.padStart(6),
     ]),
   ];
-  for (const { settings, layout, ratio, ...figures } of result.pytorch)
-    lines.push(line(`  PyTorch, ${settings}`, figures, [`${ratio.toFixed(2)} times ours, ${layout}`]));
+  for (const { name, layout, ratio, ...figures } of result.rivals)
+    lines.push(
+      line(`  ${name}`, figures, [
+        [`${ratio.toFixed(2)} times ours`, layout].flatMap((x) => x ?? []).join(", "),
+      ]),
+    );
   return lines.join("\n");
 }
 
 const program = new Command("bench")
   .description("times training steps, matrix products and convolutions on the CPU device")
-  .addOption(new Option("--against <peer>", "race a peer, interleaved").choices(["pytorch"]))
+  .addOption(
+    new Option("--against <peer>", "race a peer, interleaved").choices(["pytorch", "tfjs", "jax-js"]),
+  )
   .option("--layers", "only AlexNet's convolutions, by layer and pass; GFLOP/s are those of the direct sum")
   .option("--only <text>", "tasks whose name contains it")
   .option("--turns <n>", "turns of each side", Number, 5)
   .option("--json", "one JSON object a line and nothing else")
   .parse();
 const flags = program.opts<{
-  against?: string;
+  against?: Peer;
   layers?: true;
   only?: string;
   turns: number;
@@ -276,11 +298,16 @@ try {
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}, medians of ${flags.turns} turns`,
   );
   print(`${"".padEnd(24)}         ms       MB   faults   images/s  GFLOP/s  of peak`);
+  const isTypeScript = flags.against !== undefined && flags.against !== "pytorch";
   const chosen = tasks.filter(
-    ({ name, work }) => name.includes(flags.only ?? "") && (!flags.layers || work.what === "conv"),
+    ({ name, work }) =>
+      name.includes(flags.only ?? "") &&
+      (!flags.layers || work.what === "conv") &&
+      // Nothing else ends in a minute there.
+      (!isTypeScript || name === "lenet-small-step"),
   );
   for (const task of chosen) {
-    const result = await measure(task, flags.turns, flags.against === "pytorch", peak);
+    const result = await measure(task, flags.turns, flags.against, peak);
     console.log(flags.json ? JSON.stringify(result) : table(result));
   }
 } catch (error) {
@@ -289,3 +316,5 @@ try {
 } finally {
   peak.close();
 }
+// The sides of a race that failed would wait for ever.
+process.exit();
