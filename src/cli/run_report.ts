@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type ImageData, imageSetTitle } from "../data/index.js";
+import { loadModel } from "../models/model_file.js";
 import { inspect } from "../train/inspection.js";
 import { type Inspection, pageStyle, type Report, type ReportEpoch } from "../views/report_page.js";
-import { loadModel } from "./model_file.js";
 import { loadNetwork, type SavedRun } from "./saved_run.js";
 import type { RunConfig } from "./training_run.js";
 

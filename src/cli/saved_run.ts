@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { findRun } from "../deploy/saved_run.js";
+import { loadModel } from "../models/model_file.js";
 import type { Sequential } from "../nn/index.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { loadWeights } from "../train/weights.js";
-import { loadModel } from "./model_file.js";
 import { buildModel, type DataConfig, type RunConfig } from "./training_run.js";
 
 /** A run that was trained before, and how its data are to be had. */

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
 import type { Device } from "../devices/device.js";
+import { loadModel, modelChecksum, modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
 import {
   augmentationNames,
@@ -15,7 +16,6 @@ import {
   scheduleNames,
 } from "../train/recipes.js";
 import { nextRunDirectory } from "../train/run_directory.js";
-import { loadModel, modelChecksum, modelTitle } from "./model_file.js";
 import {
   addDeviceOptions,
   augmentations,

@@ -8,15 +8,16 @@ import {
   normalizationOf,
 } from "../data/index.js";
 import type { ConvolutionAlgorithm, Device } from "../devices/device.js";
+import { loadModel, modelTitle } from "../models/model_file.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { useDevice } from "../tensor/evaluate.js";
 import type { EpochResult, Progress, ResumeEvent } from "../train/callbacks.js";
 import { augmentationOf, type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
 import { RunDirectory } from "../train/run_directory.js";
+import { fixedBatch, layerStatistics } from "../train/statistics.js";
 import { type CheckpointOptions, DivergedError, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
-import { loadModel, modelTitle } from "./model_file.js";
 
 /** All that decides a run; what `config.json` holds. */
 export interface RunConfig extends RecipeSettings {
@@ -167,7 +168,8 @@ export async function runTraining(
       onWarning: (message) => report.note(`Warning: ${message}`),
       onEpoch: async (epoch) => {
         epochs.push(epoch);
-        await run.appendMetrics({ ...epoch });
+        const layers = await layerStatistics(net, fixedBatch(data.trainSet));
+        await run.appendMetrics({ ...epoch, layers });
         await run.writeFile("curves.svg", await curves(config, data, epochs));
         await save();
         report.epoch(epoch);

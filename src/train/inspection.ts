@@ -6,7 +6,7 @@ import type { Activations, LayerActivation } from "../views/activations.js";
 import type { Kernels } from "../views/kernels.js";
 import type { Pixels } from "../views/pixels.js";
 import type { Inspection } from "../views/report_page.js";
-import { forwardLayers, layerStatistics } from "./statistics.js";
+import { fixedBatch, forwardLayers, layerStatistics } from "./statistics.js";
 
 export interface InspectOptions {
   /** Looks at so many test images at most, spread over the set; at all of them if left out. */
@@ -57,10 +57,7 @@ export async function inspect(
         await activationsOf(net, testSet, firsts[0]!, classNames[pair[0]]!),
         await activationsOf(net, testSet, firsts[1]!, classNames[pair[1]]!),
       ],
-      layers: await layerStatistics(
-        net,
-        trainSet.batch(Int32Array.from({ length: Math.min(batchSize, trainSet.count) }, (_, k) => k)),
-      ),
+      layers: await layerStatistics(net, fixedBatch(trainSet)),
     };
   } finally {
     net.train(wasTraining);

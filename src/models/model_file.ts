@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fileProblem, UserError } from "../core/errors.js";
-import { findModel, type ImageShape, type ModelEntry } from "../models/index.js";
 import { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
+import { findModel, type ImageShape, type ModelEntry } from "./index.js";
 
 /** Whether a model is named by a file, such as ./my-model.ts, and not one of the library's. */
 export function isModelFile(name: string): boolean {
