@@ -168,7 +168,7 @@ export async function runTraining(
       onWarning: (message) => report.note(`Warning: ${message}`),
       onEpoch: async (epoch) => {
         epochs.push(epoch);
-        const layers = await layerStatistics(net, fixedBatch(data.trainSet));
+        const layers = await layerStatistics(net, fixedBatch(data.testSet));
         await run.appendMetrics({ ...epoch, layers });
         await run.writeFile("curves.svg", await curves(config, data, epochs));
         await save();

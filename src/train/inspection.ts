@@ -20,7 +20,7 @@ export interface InspectOptions {
 /** Looks into a trained network with dropout off: what it takes for what, its kernels, activations and gradients. */
 export async function inspect(
   net: Sequential,
-  { trainSet, testSet }: { trainSet: Dataset; testSet: Dataset },
+  { testSet }: { testSet: Dataset },
   { examples = testSet.count, mistakes = 12, batchSize = 64 }: InspectOptions = {},
 ): Promise<Inspection> {
   const wasTraining = net.training;
@@ -57,7 +57,7 @@ export async function inspect(
         await activationsOf(net, testSet, firsts[0]!, classNames[pair[0]]!),
         await activationsOf(net, testSet, firsts[1]!, classNames[pair[1]]!),
       ],
-      layers: await layerStatistics(net, fixedBatch(trainSet)),
+      layers: await layerStatistics(net, fixedBatch(testSet)),
     };
   } finally {
     net.train(wasTraining);

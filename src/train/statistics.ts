@@ -28,9 +28,9 @@ export function forwardLayers(
   return x;
 }
 
-/** The first images of a set: what layers are measured on, so that one epoch can be held against another. */
-export function fixedBatch(set: Dataset, size = 64): Batch {
-  return set.batch(Int32Array.from({ length: Math.min(size, set.count) }, (_, k) => k));
+/** A set's first images: where layers are measured, so that epochs compare. Training sets may change theirs each time. */
+export function fixedBatch(testSet: Dataset, size = 64): Batch {
+  return testSet.batch(Int32Array.from({ length: Math.min(size, testSet.count) }, (_, k) => k));
 }
 
 /**

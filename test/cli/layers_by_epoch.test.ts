@@ -24,6 +24,8 @@ const config: RunConfig = {
   ...recipes.fast,
   recipe: "fast",
   normalize: false,
+  augment: ["crop:2", "flip"],
+  emaDecay: 0.9,
   batchSize: 20,
   model: fileURLToPath(new URL("../support/drawing_net.ts", import.meta.url)),
   data: "fashion-mnist",
