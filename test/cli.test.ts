@@ -381,7 +381,7 @@ describe("a run that is resumed", () => {
       /--resume takes everything from .*config\.json: leave out --epochs, or train anew/,
     );
     await refuses(["train", "lenet", "--resume", stopped], /leave out lenet/);
-    await refuses(["train", "--resume", join(work, "never")], /never is not a run/);
+    await refuses(["train", "--resume", join(work, "never")], /there is no run .*never: name a directory/);
     await refuses(
       ["train"],
       /name a model \(alexnet, lenet, mlp, softmax, or your own file.*\), or a run by --resume/,

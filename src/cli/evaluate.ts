@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import { loadNetwork, openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { printJson } from "./reporters.js";
-import { loadNetwork, openSavedRun } from "./saved_run.js";
 import { loadData } from "./training_run.js";
 
 interface EvaluateFlags extends DeviceFlags {
@@ -22,7 +22,7 @@ export function addEvaluate(program: Command): void {
   addDeviceOptions(command)
     .option("--json", "print one JSON object and nothing else")
     .action(async (path: string, flags: EvaluateFlags) => {
-      const run = await openSavedRun(path, flags);
+      const run = await openRun(path, flags);
       useDevice(await openDeviceOf(flags));
       const { config } = run;
       const net = await loadNetwork(run);

@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
 import { exportOnnx, onnxOpset } from "../deploy/onnx.js";
-import { loadRun } from "../deploy/saved_run.js";
+import { loadTrained } from "../deploy/saved_run.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { saveWeights } from "../train/weights.js";
@@ -24,7 +24,7 @@ export function addExport(program: Command): void {
     .action(async (run: string, { out, json, ...flags }: { out: string; format?: Format; json?: true }) => {
       const format = flags.format ?? formatOf(out);
       useDevice(await openDevice("auto"));
-      const { net, normalization, classNames } = await loadRun(run);
+      const { net, normalization, classNames } = await loadTrained(run);
       if (format === "onnx") await exportOnnx(net, out, { normalization, classNames });
       else await saveWeights(net, out);
       if (json) printJson({ run, format, out, ...(format === "onnx" ? { opset: onnxOpset } : {}) });

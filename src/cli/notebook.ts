@@ -3,11 +3,12 @@ import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { duration } from "../train/progress.js";
 import { recipes } from "../train/recipes.js";
+import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
 import { layerTable } from "./layer_table.js";
 import { wholeNumber } from "./options.js";
 import { terminalReporter } from "./reporters.js";
-import { buildModel, loadData, type RunConfig, resumeHint, runTraining } from "./training_run.js";
+import { buildModel, loadData, resumeHint, runTraining } from "./training_run.js";
 
 const fullSet = 60_000;
 

@@ -3,7 +3,7 @@ import { UserError } from "../core/errors.js";
 import { type ImageSetName, loadImageSet } from "../data/index.js";
 import { Classifier, type Guess } from "../deploy/classifier.js";
 import type { ImageInput } from "../deploy/image.js";
-import { loadRun } from "../deploy/saved_run.js";
+import { loadTrained } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
@@ -42,7 +42,7 @@ export function addPredict(program: Command): void {
     .option("--json", "print one JSON object an image and nothing else")
     .action(async (run: string, files: string[], flags: PredictFlags) => {
       useDevice(await openDeviceOf(flags));
-      const { net, data, model, ...options } = await loadRun(run);
+      const { net, data, model, ...options } = await loadTrained(run);
       const classifier = new Classifier(net, options);
       const subjects: Subject[] = files.map((file) => ({ name: file, image: file }));
       if (flags.testImage) subjects.push(...(await testImages(data, flags.testImage, flags)));

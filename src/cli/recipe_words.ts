@@ -1,4 +1,6 @@
+import { normalizationOf } from "../data/index.js";
 import { type RecipeName, type RecipeSettings, recipeNames, recipes } from "../train/recipes.js";
+import type { RunConfig } from "../train/run_config.js";
 
 /** Settings as the flags that ask for them, one entry a setting: what messages, help and hints are made of. */
 export function recipeWords(settings: RecipeSettings): string[] {
@@ -30,6 +32,18 @@ export function differenceFromNotebook(recipe: RecipeName, settings: RecipeSetti
   const usual = new Set(recipeWords(recipes.notebook));
   const words = recipeWords(settings).filter((word) => !usual.has(word));
   return `Recipe ${recipe} differs from the notebook's training; the network stays the same. It sets\n${lines(words, "  ")}`;
+}
+
+/** A run's recipe and what flags overrode: "notebook", "fast but for batch size", "notebook but for 6 settings". */
+export function recipeTitle(config: RunConfig): string {
+  const { recipe, data } = config;
+  const { normalize } = recipes[recipe];
+  const own = { ...recipes[recipe], normalize: normalize === true ? normalizationOf(data) : normalize };
+  const usual = new Set(recipeWords(own));
+  const changed = recipeWords(config).filter((word) => !usual.has(word));
+  if (changed.length === 0) return recipe;
+  const names = changed.map((word) => /^--(?:no-)?([a-z-]+)/.exec(word)![1]!.replaceAll("-", " "));
+  return `${recipe} but for ${changed.length > 3 ? `${changed.length} settings` : names.join(", ")}`;
 }
 
 /** What each recipe sets, for `--help`. */

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../core/errors.js";
+import { openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { chartsOf, reportPage } from "../views/report_page.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { inspectRun, pagePolicy, readReport } from "./run_report.js";
-import { openSavedRun } from "./saved_run.js";
 import { loadData } from "./training_run.js";
 
 interface ReportFlags extends DeviceFlags {
@@ -28,7 +28,7 @@ export function addReport(program: Command): void {
     .option("--sample", "take the shipped sample's test images");
   addDeviceOptions(command).action(async (path: string, flags: ReportFlags) => {
     const rasterize = flags.png ? await rasterizer() : undefined;
-    const run = await openSavedRun(path, flags);
+    const run = await openRun(path, flags);
     const report = await readReport(run);
     useDevice(await openDeviceOf(flags));
     const data = await loadData(run.config, (text) => process.stderr.write(`${text}\n`));

@@ -2,34 +2,35 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type ImageData, imageSetTitle } from "../data/index.js";
+import { loadNetwork, readEpochs, type SavedRun } from "../deploy/saved_run.js";
+import { findModel, type ModelEntry } from "../models/index.js";
+import { isModelFile, modelTitle } from "../models/model_file.js";
 import { inspect } from "../train/inspection.js";
-import { type Inspection, pageStyle, type Report, type ReportEpoch } from "../views/report_page.js";
-import { loadModel } from "./model_file.js";
-import { loadNetwork, type SavedRun } from "./saved_run.js";
-import type { RunConfig } from "./training_run.js";
+import { type Inspection, pageStyle, type Report } from "../views/report_page.js";
+import { recipeTitle } from "./recipe_words.js";
 
 const environmentKeys = ["device", "deviceDescription", "dataSource", "flybrick", "node", "startedAt"];
 
 /** What a run's directory says, without what its weights do. */
-export async function readReport({ directory, config }: SavedRun): Promise<Report> {
-  const epochs = (await directory.readMetrics()).filter(
-    (record) => typeof record.epoch === "number" && "testAccuracy" in record,
-  ) as unknown as ReportEpoch[];
-  const saved = directory.config as unknown as RunConfig;
-  const { title, published } = await loadModel(config.model);
+export async function readReport(run: SavedRun): Promise<Report> {
+  const { directory, config } = run;
+  const { model, data, optimizer, learningRate, batchSize, seed, epochs } = config;
+  const { title, published }: Pick<ModelEntry, "title" | "published"> = isModelFile(model)
+    ? { title: modelTitle(model) }
+    : findModel(model);
   const entries = Object.entries(directory.config);
   return {
-    title: `${title} on ${imageSetTitle(config.data)}`,
+    title: `${title} on ${imageSetTitle(data)}`,
     subtitle: [
-      saved.sample ? "the sample of 6,000 + 1,000 images" : "all images",
-      `recipe ${config.recipe}`,
-      `${saved.optimizer} ${saved.learningRate}`,
-      `batch ${saved.batchSize}`,
-      `seed ${saved.seed}`,
+      directory.config.sample ? "the sample of 6,000 + 1,000 images" : "all images",
+      `recipe ${recipeTitle(config)}`,
+      `${optimizer} ${learningRate}`,
+      `batch ${batchSize}`,
+      `seed ${seed}`,
     ].join(" · "),
-    epochs,
-    planned: saved.epochs,
-    published: (config.data === "fashion-mnist" && published) || null,
+    epochs: await readEpochs(run),
+    planned: epochs,
+    published: (data === "fashion-mnist" && published) || null,
     inspection: null,
     configuration: Object.fromEntries(entries.filter(([name]) => !environmentKeys.includes(name))),
     environment: Object.fromEntries(entries.filter(([name]) => environmentKeys.includes(name))),

@@ -2,10 +2,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
+import { openRun, type RunStanding, readStanding, type SavedRun } from "../deploy/saved_run.js";
+import { modelTitle } from "../models/model_file.js";
 import { duration } from "../train/progress.js";
-import { modelTitle } from "./model_file.js";
 import { printJson } from "./reporters.js";
-import { type RunSummary, readRun } from "./run_summary.js";
 import { alignedLines } from "./table.js";
 
 export function addRuns(program: Command): void {
@@ -22,8 +22,16 @@ export function addRuns(program: Command): void {
     });
 }
 
+type ListedRun = SavedRun & RunStanding;
+
+/** Throws a UserError where `path` holds no run, or its files are damaged. */
+async function readRun(path: string): Promise<ListedRun> {
+  const run = await openRun(path);
+  return { ...run, ...(await readStanding(run)) };
+}
+
 /** The run at a path, or those in it, by name. Throws a UserError where there can be none. */
-async function findRuns(path: string): Promise<RunSummary[]> {
+async function findRuns(path: string): Promise<ListedRun[]> {
   const names = await readdir(path).catch((error: unknown): string[] => {
     // Where nothing was trained yet there is no such folder.
     if (path === "runs" && errorCode(error) === "ENOENT") return [];
@@ -38,7 +46,7 @@ async function findRuns(path: string): Promise<RunSummary[]> {
 }
 
 /** A folder may hold other things than runs; a damaged run is told of and left out. */
-async function readIfRun(path: string): Promise<RunSummary | undefined> {
+async function readIfRun(path: string): Promise<ListedRun | undefined> {
   const names = await readdir(path).catch((): string[] => []);
   if (!names.includes("config.json")) return undefined;
   return readRun(path).catch((error: unknown) => {
@@ -47,11 +55,11 @@ async function readIfRun(path: string): Promise<RunSummary | undefined> {
   });
 }
 
-function stateOf({ finished, running }: RunSummary): "finished" | "running" | "stopped" {
+function stateOf({ finished, running }: ListedRun): "finished" | "running" | "stopped" {
   return finished ? "finished" : running ? "running" : "stopped";
 }
 
-function totalSeconds({ epochs }: RunSummary): number {
+function totalSeconds({ epochs }: ListedRun): number {
   return epochs.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
@@ -69,14 +77,14 @@ const header = [
   "time",
 ];
 
-function row(run: RunSummary): string[] {
-  const { path, config, epochs, best } = run;
+function row(run: ListedRun): string[] {
+  const { directory, config, epochs, best } = run;
   const last = epochs.at(-1);
   const figure = (value: number | undefined): string => value?.toFixed(3) ?? "-";
   return [
-    path,
+    directory.path,
     modelTitle(config.model),
-    config.recipe ?? "notebook",
+    config.recipe,
     stateOf(run),
     `${epochs.length}/${config.epochs}`,
     figure(last?.loss),
@@ -88,9 +96,16 @@ function row(run: RunSummary): string[] {
   ];
 }
 
-function asRecord(run: RunSummary): object {
-  const { path, config, epochs, best } = run;
-  return { run: path, state: stateOf(run), last: epochs.at(-1), best, seconds: totalSeconds(run), config };
+function asRecord(run: ListedRun): object {
+  const { directory, config, epochs, best } = run;
+  return {
+    run: directory.path,
+    state: stateOf(run),
+    last: epochs.at(-1),
+    best,
+    seconds: totalSeconds(run),
+    config,
+  };
 }
 
 /** What the table shows already, every run has of its own, or decides nothing. */
@@ -99,7 +114,7 @@ const notCompared = new Set(
 );
 
 /** The settings that are not the same in all runs, a column each. */
-function differences(runs: readonly RunSummary[]): string[] {
+function differences(runs: readonly ListedRun[]): string[] {
   const configs = runs.map(({ config }) => new Map(Object.entries(config)));
   const text = (value: unknown): string =>
     value === undefined ? "-" : typeof value === "string" ? value : JSON.stringify(value);
@@ -107,6 +122,9 @@ function differences(runs: readonly RunSummary[]): string[] {
     (key) => !notCompared.has(key) && new Set(configs.map((config) => text(config.get(key)))).size > 1,
   );
   if (keys.length === 0) return [];
-  const rows = runs.map(({ path }, k) => [path, ...keys.map((key) => text(configs[k]!.get(key)))]);
+  const rows = runs.map(({ directory }, k) => [
+    directory.path,
+    ...keys.map((key) => text(configs[k]!.get(key))),
+  ]);
   return ["", "They differ in", ...alignedLines([["run", ...keys], ...rows], 1)];
 }

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { openReference } from "../devices/reference/reference.js";
+import { loadModel } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { layerTable } from "./layer_table.js";
-import { loadModel } from "./model_file.js";
 import { modelHelp, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
 

@@ -2,7 +2,9 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
+import { openRun, readStanding, requireSameModel } from "../deploy/saved_run.js";
 import type { Device } from "../devices/device.js";
+import { loadModel, modelChecksum, modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
 import {
   augmentationNames,
@@ -14,8 +16,8 @@ import {
   recipes,
   scheduleNames,
 } from "../train/recipes.js";
+import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
-import { loadModel, modelChecksum, modelTitle } from "./model_file.js";
 import {
   addDeviceOptions,
   augmentations,
@@ -30,8 +32,7 @@ import {
 } from "./options.js";
 import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
 import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
-import { readRun, requireCheckpoints } from "./run_summary.js";
-import { inNumbers, loadData, type RunConfig, resumeHint, runTraining } from "./training_run.js";
+import { inNumbers, loadData, resumeHint, runTraining } from "./training_run.js";
 
 interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   data: ImageSetName;
@@ -179,22 +180,23 @@ async function resume(
     throw new UserError(
       `--resume takes everything from ${path}/config.json: leave out ${extra}, or train anew with it.`,
     );
-  const run = await readRun(path);
-  requireCheckpoints(run);
-  const { config, finished } = run;
+  const run = await openRun(path, flags);
+  const { config } = run;
+  const { finished, epochs } = await readStanding(run);
   const { json } = flags;
   if (finished) {
     if (json) printJson({ event: "done", run: path, recipe: config.recipe, stopped: false, finished: true });
-    else console.log(`${path} is finished, with ${run.epochs.length} epochs: nothing is left to do.`);
+    else console.log(`${path} is finished, with ${epochs.length} epochs: nothing is left to do.`);
     return;
   }
-  const checksum = await modelChecksum(config.model);
-  if (checksum !== config.modelChecksum)
-    throw new UserError(`${config.model} has changed since ${path} was begun: restore it, or train anew.`);
+  if (config.checkpointEvery === undefined)
+    throw new UserError(
+      `${path} was begun by a version of Flybrick that wrote no checkpoints: train anew from its weights by --weights ${path}/model.safetensors.`,
+    );
+  await requireSameModel(run);
   const { convolution = "auto" } = config;
   const opened = await openDeviceOf({ ...flags, convolution });
-  const { dataDir = config.dataDir } = flags;
-  await runAndReport({ ...config, ...(dataDir === undefined ? {} : { dataDir }) }, opened, path, flags, true);
+  await runAndReport(config, opened, path, flags, true);
 }
 
 async function runAndReport(

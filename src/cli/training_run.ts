@@ -1,50 +1,18 @@
 import { createRequire } from "node:module";
-import {
-  batchCount,
-  type ImageData,
-  type ImageSetName,
-  loadImageData,
-  type Normalization,
-  normalizationOf,
-} from "../data/index.js";
-import type { ConvolutionAlgorithm, Device } from "../devices/device.js";
+import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
+import type { Device } from "../devices/device.js";
+import { loadModel, modelTitle } from "../models/model_file.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { useDevice } from "../tensor/evaluate.js";
 import type { EpochResult, Progress, ResumeEvent } from "../train/callbacks.js";
-import { augmentationOf, type RecipeName, type RecipeSettings, recipeOptions } from "../train/recipes.js";
+import { augmentationOf, type RecipeSettings, recipeOptions } from "../train/recipes.js";
+import type { RunConfig } from "../train/run_config.js";
 import { RunDirectory } from "../train/run_directory.js";
-import { type CheckpointOptions, DivergedError, train } from "../train/train.js";
+import { fixedBatch, layerStatistics } from "../train/statistics.js";
+import { DivergedError, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
-import { loadModel, modelTitle } from "./model_file.js";
-
-/** All that decides a run; what `config.json` holds. */
-export interface RunConfig extends RecipeSettings {
-  /** Whose settings these are, but for those that flags overrode. */
-  readonly recipe: RecipeName;
-  /** As numbers, so that a saved run keeps what it was trained with. */
-  readonly normalize: Normalization | false;
-  /** A name, or the path of a user's own file. */
-  readonly model: string;
-  readonly data: ImageSetName;
-  readonly dataDir?: string;
-  readonly sample: boolean;
-  /** Height and width of the input. */
-  readonly resize: number;
-  readonly epochs: number;
-  readonly seed: number;
-  /** A safetensors file to start from. */
-  readonly weights?: string;
-  /** Runs of earlier versions wrote none. */
-  readonly checkpointEvery?: Required<CheckpointOptions>["every"];
-  readonly keepCheckpoints?: number;
-  /** Epochs without a better test accuracy that end the run. */
-  readonly earlyStopping?: number;
-  /** How the CPU device computes convolutions, since it decides the last bits; `auto` if left out. */
-  readonly convolution?: ConvolutionAlgorithm;
-  /** Of the file of a user's own model. */
-  readonly modelChecksum?: string;
-}
+import { recipeTitle } from "./recipe_words.js";
 
 /** Where a run's events go: a terminal, or lines of JSON. */
 export interface RunReporter {
@@ -167,7 +135,8 @@ export async function runTraining(
       onWarning: (message) => report.note(`Warning: ${message}`),
       onEpoch: async (epoch) => {
         epochs.push(epoch);
-        await run.appendMetrics({ ...epoch });
+        const layers = await layerStatistics(net, fixedBatch(data.testSet));
+        await run.appendMetrics({ ...epoch, layers });
         await run.writeFile("curves.svg", await curves(config, data, epochs));
         await save();
         report.epoch(epoch);
@@ -191,8 +160,11 @@ async function curves(config: RunConfig, data: ImageData, epochs: readonly Epoch
   const { curvesSvg } = await import("../views/curves.js");
   const set = `${config.data}${data.isSample ? " (sample of 6,000 + 1,000)" : ""}`;
   const rate = `${config.optimizer}, learning rate ${config.learningRate}, batch ${config.batchSize}, seed ${config.seed}`;
-  const recipe = config.recipe === "notebook" ? "" : `, recipe ${config.recipe}`;
-  return curvesSvg(epochs, { title: `${modelTitle(config.model)} on ${set}`, subtitle: rate + recipe });
+  const recipe = recipeTitle(config);
+  return curvesSvg(epochs, {
+    title: `${modelTitle(config.model)} on ${set}`,
+    subtitle: recipe === "notebook" ? rate : `${rate}, recipe ${recipe}`,
+  });
 }
 
 /** How to go on with a stopped run. */

@@ -1,12 +1,12 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import type { Report } from "../views/report_page.js";
 import { serveLive } from "./live_page.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
 import { inspectRun, readReport } from "./run_report.js";
-import { openSavedRun } from "./saved_run.js";
 import { loadData } from "./training_run.js";
 
 interface WatchFlags extends DeviceFlags {
@@ -26,7 +26,7 @@ export function addWatch(program: Command): void {
     .option("--port <n>", "port on 127.0.0.1 (default: any free one)", wholeNumber(0), 0)
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)");
   addDeviceOptions(command).action(async (path: string, flags: WatchFlags) => {
-    const run = await openSavedRun(path, flags);
+    const run = await openRun(path, flags);
     let report: Report = await readReport(run);
     const page = await serveLive(() => report, flags.port);
     console.log(`${page.url} shows ${path}; Ctrl-C ends it.`);

@@ -7,7 +7,7 @@ import { resize } from "../ops/resize.js";
 import { softmax } from "../ops/softmax.js";
 import { tensor } from "../tensor/tensor.js";
 import { fitImage, type ImageInput } from "./image.js";
-import { loadRun } from "./saved_run.js";
+import { loadTrained } from "./saved_run.js";
 
 export interface ClassifierOptions {
   /** One for each output of the network. */
@@ -72,7 +72,7 @@ export class Classifier {
 
   /** Of a run directory, or of weights that ship (`lenet`). Throws a UserError if it is neither, or damaged. */
   static async load(run: string): Promise<Classifier> {
-    const { net, ...options } = await loadRun(run);
+    const { net, ...options } = await loadTrained(run);
     return new Classifier(net, options);
   }
 

@@ -6,7 +6,7 @@ import type { Activations, LayerActivation } from "../views/activations.js";
 import type { Kernels } from "../views/kernels.js";
 import type { Pixels } from "../views/pixels.js";
 import type { Inspection } from "../views/report_page.js";
-import { forwardLayers, layerStatistics } from "./statistics.js";
+import { fixedBatch, forwardLayers, layerStatistics } from "./statistics.js";
 
 export interface InspectOptions {
   /** Looks at so many test images at most, spread over the set; at all of them if left out. */
@@ -20,7 +20,7 @@ export interface InspectOptions {
 /** Looks into a trained network with dropout off: what it takes for what, its kernels, activations and gradients. */
 export async function inspect(
   net: Sequential,
-  { trainSet, testSet }: { trainSet: Dataset; testSet: Dataset },
+  { testSet }: { testSet: Dataset },
   { examples = testSet.count, mistakes = 12, batchSize = 64 }: InspectOptions = {},
 ): Promise<Inspection> {
   const wasTraining = net.training;
@@ -57,10 +57,7 @@ export async function inspect(
         await activationsOf(net, testSet, firsts[0]!, classNames[pair[0]]!),
         await activationsOf(net, testSet, firsts[1]!, classNames[pair[1]]!),
       ],
-      layers: await layerStatistics(
-        net,
-        trainSet.batch(Int32Array.from({ length: Math.min(batchSize, trainSet.count) }, (_, k) => k)),
-      ),
+      layers: await layerStatistics(net, fixedBatch(testSet)),
     };
   } finally {
     net.train(wasTraining);

@@ -1,7 +1,8 @@
-import type { Batch } from "../data/dataset.js";
+import type { Batch, Dataset } from "../data/dataset.js";
 import { Sequential } from "../nn/index.js";
 import { gradients } from "../ops/gradients.js";
 import { cast, lessEqual, sqrt, square } from "../ops/pointwise.js";
+import { randomState, setRandomState } from "../ops/random.js";
 import { max, mean, sum } from "../ops/reduce.js";
 import { crossEntropy } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor } from "../tensor/tensor.js";
@@ -27,13 +28,21 @@ export function forwardLayers(
   return x;
 }
 
+/** A set's first images: where layers are measured, so that epochs compare. Training sets may change theirs each time. */
+export function fixedBatch(testSet: Dataset, size = 64): Batch {
+  return testSet.batch(Int32Array.from({ length: Math.min(size, testSet.count) }, (_, k) => k));
+}
+
 /**
  * Gradient norm by parameter and share of dead ReLUs by layer on one batch, for a line of `metrics.jsonl`. A ReLU's
- * channel (or feature, behind a linear layer) is dead where it is 0 for the whole batch. Dropout is off, so that no
- * random number is drawn; training mode, weights and their `grad` stay as they were. Waits for the device.
+ * channel (or feature, behind a linear layer) is dead where it is 0 for the whole batch. Dropout is off; random
+ * numbers, training mode, weights and their `grad` stay as they were, so that training goes on to the same bits.
+ * Waits for the device.
  */
 export async function layerStatistics(net: Sequential, { x, y }: Batch): Promise<LayerStatistics> {
   const wasTraining = net.training;
+  // A layer of a user's own may draw some whatever the mode.
+  const random = randomState();
   net.eval();
   try {
     const dead = new Map<string, Tensor>();
@@ -54,6 +63,7 @@ export async function layerStatistics(net: Sequential, { x, y }: Batch): Promise
     return { gradientNorms: await numbers(norms), deadShares: await numbers(dead) };
   } finally {
     net.train(wasTraining);
+    setRandomState(random);
   }
 }
 

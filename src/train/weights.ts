@@ -5,6 +5,7 @@ import type { Module } from "../nn/index.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite } from "./atomic_write.js";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import { fromTorchvision } from "./torchvision.js";
 
 /** Parameters and buffers as a safetensors file's bytes, by PyTorch's names. */
 export async function encodeWeights(net: Module): Promise<Uint8Array> {
@@ -24,7 +25,10 @@ export async function saveWeights(net: Module, path: string): Promise<void> {
   await atomicWrite(path, await encodeWeights(net));
 }
 
-/** Reads a network's parameters and buffers from safetensors. Throws where the file is damaged or made for another network. */
+/**
+ * Reads a network's parameters and buffers from safetensors, by PyTorch's names of the same `nn.Sequential`, or by those
+ * of torchvision's `alexnet`. Throws where the file is damaged or made for another network.
+ */
 export async function loadWeights(net: Module, path: string): Promise<void> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
@@ -35,5 +39,5 @@ export async function loadWeights(net: Module, path: string): Promise<void> {
     if (dtype !== "F32") throw new UserError(`${path}: tensor ${name} is ${dtype}; weights must be F32`);
     values.set(name, tensor(hostArray("f32", data), shape));
   }
-  net.loadParameters(values);
+  net.loadParameters(fromTorchvision(values, net.namedState().keys(), path));
 }

@@ -69,7 +69,7 @@ function panelSvg(epochs: readonly CurvePoint[], options: CurveOptions, name: st
   return drawing.toString();
 }
 
-const size = { width: viewWidth, height: 300, marginRight: 100 };
+const size = { width: viewWidth, height: 300, marginRight: 110 };
 const format = (value: number): string => value.toFixed(3);
 
 function lossPanel(epochs: readonly CurvePoint[], { reference }: CurveOptions, theme: Theme): LinesPanel {

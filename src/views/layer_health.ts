@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { Drawing, percent, type ViewOptions, viewWidth } from "./drawing.js";
 import { decade, decades, type Line, linesPlot } from "./lines.js";
 
-/** How the layers of a network fare on one batch; the optional `layers` of a line of `metrics.jsonl`. */
+/** How the layers of a network fare on one batch; the `layers` of a line of `metrics.jsonl`. */
 export interface LayerStatistics {
   /** L2 norm of the loss's gradient by parameter name, such as "0.weight". */
   readonly gradientNorms: Readonly<Record<string, number>>;

@@ -68,30 +68,27 @@ export function linesPlot(document: HostDocument, theme: Theme, panel: LinesPane
   const referenceMarks: Plot.Markish[] =
     reference === undefined
       ? []
-      : [
-          Plot.ruleY([reference.value], { stroke: theme.faint, strokeWidth: 1, strokeDasharray: "2 3" }),
-          Plot.text([reference.value], {
-            y: (value: number) => value,
-            frameAnchor: "left",
-            textAnchor: "start",
-            dx: 4,
-            dy: -7,
-            text: () => `${reference.label} ${format(reference.value)}`,
-            fill: theme.quiet,
-            stroke: theme.paper,
-            strokeWidth: 4,
-          }),
-        ];
-  const labels = endLabels(lines, format, domain, isLog, height - marginTop - margin.bottom).map(
-    ({ text, y, colour }) =>
+      : [Plot.ruleY([reference.value], { stroke: theme.faint, strokeWidth: 1, strokeDasharray: "2 3" })];
+  // Named at its end as the lines are: within the frame some curve would cross the name.
+  const named: NamedEnd[] = [
+    ...lines.map(({ label, colour, points }) => ({
+      label,
+      colour,
+      value: points.map(({ value }) => value).findLast(Number.isFinite),
+      fontWeight: 600,
+    })),
+    ...(reference === undefined ? [] : [{ ...reference, colour: theme.quiet, fontWeight: 400 }]),
+  ];
+  const labels = endLabels(named, format, domain, isLog, height - marginTop - margin.bottom).map(
+    ({ text, y, colour, fontWeight }) =>
       Plot.text([y], {
-        x: last,
+        frameAnchor: "right",
         y: (value: number) => value,
         text: () => text,
         textAnchor: "start",
         dx: 9,
         fill: colour,
-        fontWeight: 600,
+        fontWeight,
       }),
   );
   const titleMark = Plot.text([title ?? ""], {
@@ -139,9 +136,16 @@ export function linesPlot(document: HostDocument, theme: Theme, panel: LinesPane
   });
 }
 
+interface NamedEnd {
+  readonly label: string;
+  readonly colour: string;
+  readonly value: number | undefined;
+  readonly fontWeight: number;
+}
+
 /** The name and last value of each line, moved apart where the lines end close together. */
 function endLabels(
-  lines: readonly Line[],
+  ends: readonly NamedEnd[],
   format: (value: number) => string,
   domain: readonly [number, number],
   isLog: boolean,
@@ -151,10 +155,9 @@ function endLabels(
   const back = isLog ? Math.exp : (value: number) => value;
   const [low, high] = [along(domain[0]), along(domain[1])];
   const gap = ((fontSize + 3) / height) * (high - low);
-  const labels = lines.flatMap(({ label, colour, points }) => {
-    const value = points.map((point) => point.value).findLast(Number.isFinite);
-    return value === undefined ? [] : [{ text: `${label} ${format(value)}`, at: along(value), colour }];
-  });
+  const labels = ends.flatMap(({ label, value, ...look }) =>
+    value === undefined ? [] : [{ ...look, text: `${label} ${format(value)}`, at: along(value) }],
+  );
   labels.sort((a, b) => a.at - b.at);
   // Neighbours push each other apart until all have room; ten lines need a few dozen turns.
   for (let turn = 0; turn < 200; turn++) {
@@ -166,7 +169,7 @@ function endLabels(
       above.at += lack / 2;
     }
   }
-  return labels.map(({ text, at, colour }) => ({ text, y: back(at), colour }));
+  return labels.map(({ at, ...label }) => ({ ...label, y: back(at) }));
 }
 
 /** The powers of ten within a domain: all that a quiet logarithmic axis marks. */

@@ -269,7 +269,11 @@ function pairs(record: Readonly<Record<string, unknown>>): Html {
 
 function setting(value: unknown): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.join(", ");
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, one]) => `${words(name)} ${setting(one)}`)
+    .join(", ");
 }
 
 /** "clipGradNorm" as "clip grad norm". */

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fashionMnist, loadImageSet } from "../../src/data/index.js";
 import { Classifier } from "../../src/deploy/classifier.js";
 import { fitImage, type Pixels } from "../../src/deploy/image.js";
-import { loadRun } from "../../src/deploy/saved_run.js";
+import { loadTrained } from "../../src/deploy/saved_run.js";
 import { openDevice } from "../../src/devices/open.js";
 import { lenet } from "../../src/models/index.js";
 import * as nn from "../../src/nn/index.js";
@@ -36,7 +36,7 @@ beforeAll(async () => {
 
 describe("the LeNet that ships", () => {
   test("is right on the sample's test images as often as its README says of all of them", async () => {
-    const { net, normalization } = await loadRun("lenet");
+    const { net, normalization } = await loadTrained("lenet");
     expect(net.parameterCount()).toBe(61_706);
     const { testSet } = await fashionMnist({ sample: true, normalize: normalization ?? false });
     const { accuracy } = await evaluate(net, testSet);
@@ -46,7 +46,7 @@ describe("the LeNet that ships", () => {
   });
 
   test("sees through a Classifier what it sees in evaluation, calls overlapping", async () => {
-    const { net, normalization } = await loadRun("lenet");
+    const { net, normalization } = await loadTrained("lenet");
     const { testSet } = await fashionMnist({ sample: true, normalize: normalization ?? false });
     const numbers = Int32Array.from({ length: 100 }, (_, i) => i);
     const expected = await softmax(net.eval().forward(testSet.batch(numbers).x), 1).data();

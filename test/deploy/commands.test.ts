@@ -1,11 +1,19 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeSafetensors } from "../../src/train/safetensors.js";
 
 const bin = fileURLToPath(new URL("../../bin/flybrick.js", import.meta.url));
@@ -93,6 +101,58 @@ describe("export", () => {
       "flybrick: lenet.pt ends neither in .onnx nor in .safetensors: say which by --format\n",
     );
     expect(existsSync(join(work, "lenet.pt"))).toBe(false);
+  });
+});
+
+describe("a run of a user's own model file", { timeout: 60_000 }, () => {
+  const model = join(work, "my-model.mts");
+  const run = join(work, "own");
+  beforeAll(async () => {
+    copyFileSync(fileURLToPath(new URL("../support/drawing_net.ts", import.meta.url)), model);
+    // Modules are looked for from where a file lies.
+    const source = readFileSync(model, "utf8").replaceAll(
+      "../../src",
+      new URL("../../dist", import.meta.url).href,
+    );
+    writeFileSync(model, source);
+    const trained = await flybrick("train", "./my-model.mts", "--sample", "--epochs", "1", "--out", run);
+    expect(trained.stderr).toBe("");
+  });
+
+  test("predicts, and is exported with its weights", async () => {
+    const { code, stdout } = await flybrick("predict", run, picture("trouser"), "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ model, guesses: [{ label: "trouser" }, {}, {}, {}, {}] });
+    await flybrick("export", run, "--out", "own.safetensors");
+    expect([...decodeSafetensors(readFileSync(join(work, "own.safetensors")), "own").tensors.keys()]).toEqual(
+      ["1.weight", "1.bias", "5.weight", "5.bias"],
+    );
+  });
+
+  test("says so where its file is taken for CommonJS", async () => {
+    copyFileSync(model, join(work, "model.ts"));
+    const { code, stderr } = await flybrick("summary", "./model.ts");
+    expect(code).toBe(1);
+    expect(stderr).toContain("./model.ts is taken for CommonJS: give it the ending .mts");
+  });
+
+  test("says so where its file is gone or has changed; it still can be listed", async () => {
+    const image = picture("trouser");
+    renameSync(model, `${model}.bak`);
+    const gone = `flybrick: ${model}, the network of ${run}, is not there any more: restore it, or train anew.\n`;
+    expect(await flybrick("predict", run, image)).toEqual({ code: 1, stdout: "", stderr: gone });
+    expect((await flybrick("runs", run)).stdout).toContain("my-model");
+    writeFileSync(model, `${readFileSync(`${model}.bak`, "utf8")}\n`);
+    const changed = `flybrick: ${model} has changed since ${run} was begun: restore it, or train anew.\n`;
+    for (const args of [
+      ["predict", run, image],
+      ["export", run, "--out", "own.onnx"],
+      ["evaluate", run],
+      ["report", run],
+    ])
+      expect(await flybrick(...args)).toEqual({ code: 1, stdout: "", stderr: changed });
+    renameSync(`${model}.bak`, model);
+    expect((await flybrick("evaluate", run, "--json")).code).toBe(0);
   });
 });
 

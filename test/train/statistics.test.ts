@@ -63,10 +63,7 @@ for (const [name, device] of await testDevices()) {
     useDevice(device);
     manualSeed(3);
     const net = softmaxRegression();
-    const data = {
-      trainSet: new Dataset(set.train, set.classNames),
-      testSet: new Dataset(set.test, set.classNames),
-    };
+    const data = { testSet: new Dataset(set.test, set.classNames) };
     const seen = await inspect(net, data, { mistakes: 5 });
     const { accuracy } = await evaluate(net, data.testSet);
     expect(net.training).toBe(true);

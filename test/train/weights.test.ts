@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import * as nn from "../../src/nn/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { tensor } from "../../src/tensor/tensor.js";
+import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.js";
 import { loadWeights, saveWeights } from "../../src/train/weights.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
@@ -32,6 +33,22 @@ function network(): nn.Sequential {
   );
 }
 
+/** That of torchvision_alexnet.safetensors, without the last `without` layers. */
+function alexnet(without = 0): nn.Sequential {
+  const conv = (from: number, to: number, kernelSize: number, stride = 1) => [
+    nn.conv2d(from, to, { kernelSize, stride, padding: (kernelSize - 1) / 2 }),
+    nn.relu(),
+  ];
+  const pool = () => nn.maxPool2d({ kernelSize: 3, stride: 2 });
+  const layers = [
+    ...[...conv(1, 4, 5, 2), pool(), ...conv(4, 6, 5), pool()],
+    ...[...conv(6, 6, 3), ...conv(6, 6, 3), ...conv(6, 6, 3), pool()],
+    ...[nn.flatten(), nn.dropout(), nn.linear(6, 8), nn.relu(), nn.dropout(), nn.linear(8, 8), nn.relu()],
+    nn.linear(8, 5),
+  ];
+  return new nn.Sequential([1, 31, 31], ...layers.slice(0, layers.length - without)).eval();
+}
+
 for (const [name, device] of await testDevices())
   describe(`weights on ${name}`, () => {
     test("from PyTorch load unchanged, and the network computes the same", async () => {
@@ -40,6 +57,33 @@ for (const [name, device] of await testDevices())
       await loadWeights(net, fixture("pytorch.safetensors"));
       const out = await net.forward(tensor(x, [2, 1, 8, 8])).data();
       expect(relativeError(out, y)).toBeLessThan(tolerances.transcendental);
+    });
+
+    test("by torchvision's names of AlexNet go to the layers in order, and to no other network", async () => {
+      useDevice(device);
+      const path = fixture("torchvision_alexnet.safetensors");
+      const net = alexnet();
+      await loadWeights(net, path);
+      const { x, y } = JSON.parse(await readFile(fixture("torchvision_alexnet.json"), "utf8"));
+      const out = await net.forward(tensor(x as number[], [2, 1, 31, 31])).data();
+      expect(relativeError(out, y)).toBeLessThan(tolerances.transcendental);
+      await expect(loadWeights(alexnet(1), path)).rejects.toThrow(
+        /holds torchvision's alexnet, with weights in 8 layers, but this network has them in 7/,
+      );
+      await expect(loadWeights(network(), path)).rejects.toThrow(
+        /in 8 layers, but this network has them in 3/,
+      );
+    });
+
+    test("by names of no known network are refused", async () => {
+      useDevice(device);
+      const { tensors } = decodeSafetensors(await readFile(fixture("torchvision_alexnet.safetensors")), "");
+      const renamed = [...tensors].map(
+        ([name, one]) => [name.replace("features.10", "features.12"), one] as const,
+      );
+      const path = join(work, "renamed.safetensors");
+      await writeFile(path, encodeSafetensors(new Map(renamed)));
+      await expect(loadWeights(alexnet(), path)).rejects.toThrow(/parameter 0\.weight .* is missing/);
     });
 
     test("are written as PyTorch reads them: the bytes that make_safetensors.py holds to PyTorch", async () => {

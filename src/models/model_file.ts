@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { fileProblem, UserError } from "../core/errors.js";
-import { findModel, type ImageShape, type ModelEntry } from "../models/index.js";
+import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
+import { findModel, type ImageShape, type ModelEntry } from "./index.js";
 
 /** Whether a model is named by a file, such as ./my-model.ts, and not one of the library's. */
 export function isModelFile(name: string): boolean {
@@ -82,6 +82,13 @@ async function importFile(name: string): Promise<{ default?: unknown }> {
   const unregister = register();
   try {
     return await import(url);
+  } catch (error) {
+    // Its package's, or no package's, .ts files are CommonJS, which cannot read an ES module such as this library.
+    if (errorCode(error) !== "ERR_REQUIRE_CYCLE_MODULE") throw error;
+    throw new UserError(
+      `${name} is taken for CommonJS: give it the ending .mts, or put "type": "module" into the package.json beside it.`,
+      { cause: error },
+    );
   } finally {
     await unregister();
   }

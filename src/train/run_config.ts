@@ -1,0 +1,32 @@
+import type { ImageSetName, Normalization } from "../data/index.js";
+import type { ConvolutionAlgorithm } from "../devices/device.js";
+import type { RecipeName, RecipeSettings } from "./recipes.js";
+import type { CheckpointOptions } from "./train.js";
+
+/** All that decides a run; what `config.json` holds. */
+export interface RunConfig extends RecipeSettings {
+  /** Whose settings these are, but for those that flags overrode. */
+  readonly recipe: RecipeName;
+  /** As numbers, so that a saved run keeps what it was trained with. */
+  readonly normalize: Normalization | false;
+  /** A name, or the path of a user's own file. */
+  readonly model: string;
+  readonly data: ImageSetName;
+  readonly dataDir?: string;
+  readonly sample: boolean;
+  /** Height and width of the input. */
+  readonly resize: number;
+  readonly epochs: number;
+  readonly seed: number;
+  /** A safetensors file to start from. */
+  readonly weights?: string;
+  /** Runs of earlier versions wrote none. */
+  readonly checkpointEvery?: Required<CheckpointOptions>["every"];
+  readonly keepCheckpoints?: number;
+  /** Epochs without a better test accuracy that end the run. */
+  readonly earlyStopping?: number;
+  /** How the CPU device computes convolutions, since it decides the last bits; `auto` if left out. */
+  readonly convolution?: ConvolutionAlgorithm;
+  /** Of the file of a user's own model. */
+  readonly modelChecksum?: string;
+}
