@@ -133,7 +133,7 @@ static inline F tanh_v(F x) {
 static inline F sigmoid_v(F x) {
   F c = x > 40.0f ? splat(-40) : x < -104.0f ? splat(104) : -x;
   F shifted, p = exp_reduced(c, &shifted);
-  F e = (F)((I)p + ((I)shifted << 23) - (64 << 23));
+  F e = p * (F)(((I)shifted << 23) + (63 << 23));
   return 0x1p-64f / (e + 0x1p-64f);
 }
 

@@ -9,6 +9,7 @@ import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js"
 import { openCpu } from "../../src/devices/cpu/cpu.js";
 import { convolutionAlgorithms, type Device } from "../../src/devices/device.js";
 import { openReference } from "../../src/devices/reference/reference.js";
+import { renderTiles } from "../../src/render/cpu.js";
 
 interface Tensor {
   readonly data: HostArray;
@@ -294,6 +295,44 @@ describe("scalar table", () => {
       });
     }
   }
+});
+
+describe("rows that share an instruction", () => {
+  const one = constant(1, "f32");
+  const exprs: Record<string, Expr> = {
+    "product of a converted byte": call("mul", call("f32FromI32", input(4, "i32")), x(1)),
+    "three factors": call("mul", x(0), call("mul", x(1), x(2))),
+    "product and difference": call("mul", x(0), call("sub", x(1), x(2))),
+    "product added": call("add", x(0), call("mul", x(1), x(2))),
+    "added to a product": call("add", call("mul", x(1), x(2)), x(0)),
+    "product taken away": call("sub", x(0), call("mul", x(1), x(2))),
+    "bias and ReLU": call("relu", call("add", x(0), x(3))),
+    "bias and sigmoid": call("sigmoid", call("add", x(0), x(3))),
+    "sigmoid's gradient": call("mul", x(0), call("mul", x(1), call("sub", one, x(1)))),
+    "tanh's gradient": call("mul", x(0), call("sub", one, call("mul", x(1), x(1)))),
+  };
+  for (const [name, expr] of Object.entries(exprs))
+    it(name, async () => {
+      expect(renderTiles([expr], 5).instructions.length).toBe(1);
+      const shape = [7, 301];
+      const count = elementCount(shape);
+      const tensors = [floats(count), floats(count), floats(count), floats(301), bytes(count), floats(count)];
+      const extras = [
+        at(0, "f32", shape),
+        at(1, "f32", shape),
+        at(2, "f32", shape),
+        at(3, "f32", shape, [0, 1]),
+        at(4, "u8", shape),
+      ];
+      const target = at(5, "f32", shape);
+      await check(tensors, [step(pointwise, shape, [], [{ target, expr }], extras)], { what: name });
+    });
+
+  it("what two rows read, or the step stores, stays apart", () => {
+    const product = call("mul", x(0), x(1));
+    expect(renderTiles([call("add", product, x(2)), product], 3).instructions.length).toBe(2);
+    expect(renderTiles([call("sigmoid", call("add", product, product))], 2).instructions.length).toBe(2);
+  });
 });
 
 describe("operands", () => {
