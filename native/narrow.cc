@@ -8,6 +8,7 @@
 #endif
 
 #include "isa.h"
+#include "winograd_scheme.h"
 
 namespace flybrick {
 namespace {
@@ -26,6 +27,22 @@ struct Term {
 constexpr int kMostPixels[2] = {14, 6};  // of a tile of one vector, of two
 constexpr int kMostTaps = 6;
 
+// Minimal filtering along rows (winograd_scheme.h): m pixels from n points, for kernels r wide.
+struct Filter {
+  int n, m, r;
+  const double* g;  // [n][r]: a kernel's row to the points
+  void (*input)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
+  void (*upstream)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
+  void (*output)(const float* from, int64_t plane, int width, int tiles, int64_t ld, float* row);
+
+  template <class Tap>
+  float weight(int64_t point, Tap tap) const {
+    double sum = 0;
+    for (int i = 0; i < r; i++) sum += g[point * r + i] * tap(i);
+    return float(sum);
+  }
+};
+
 struct Kernels {
   int lanes;
   void (*pixels[2][14])(const float* x, int64_t step, const Term* terms, int count, const float* weights, float* out,
@@ -34,6 +51,7 @@ struct Kernels {
                                 int64_t outRow);  // [tap rows - 1][vectors - 1][taps - 1]
   void (*overlap)(const float* windows, int64_t pitch, int count, int taps, int channels, int stride, int left, int width,
                   float* out);
+  Filter filters[2];
 };
 
 #define FB_KERNELS "narrow_kernels.h"
@@ -122,6 +140,63 @@ void packWeights(const Blocks& blocks, int64_t channels, int64_t kh, int64_t res
         }
 }
 
+// The layer in tiles of `filter`, all rows of an image one after the other: at each point a convolution one pixel wide.
+struct Filtered {
+  const Filter* filter = nullptr;  // null: where the sum itself is cheaper
+  int64_t tiles, rowsIn, ci, co, height, width;
+
+  Filtered(const ConvGeometry& g, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
+      : tiles(0), rowsIn(height + (kh - 1) * g.dilationY), ci(ci), co(co), height(height), width(width) {
+    constexpr double transform = 8;  // multiply-adds that an element's transform costs (measured)
+    if (g.algorithm != Convolution::automatic || g.strideY != 1 || g.strideX != 1) return;
+    for (const Filter& one : kernels().filters) {
+      const int64_t across = ceilDiv(width, one.m);
+      const double points = double(across) * one.n;
+      if (one.r != kw || points * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) >= double(height) * width * kh * kw * ci * co) continue;
+      filter = &one, tiles = across;
+    }
+  }
+  int64_t pixels() const { return height * tiles; }
+  int64_t inputPlane() const { return padded(rowsIn * tiles * ci + kSlack); }
+  int64_t outputPlane(int64_t ld) const { return padded(pixels() * ld + kSlack); }
+  void input(const float* image, int64_t rowStride, int64_t w, float* to) const {
+    for (int64_t y = 0; y < rowsIn; y++)
+      filter->input(image + y * rowStride, ci, int(w), int(tiles), filter->m, int(ci), to + y * tiles * ci, inputPlane());
+  }
+};
+
+bool filteredConv2d(Pool& pool, const Filtered& f, const Planes& x, const View& weight, const ConvGeometry& g, const Blocks& blocks,
+                    Epilogue& epilogue) {
+  if (!f.filter) return false;
+  const Kernels& set = kernels();
+  const Filter& filter = *f.filter;
+  const int64_t kh = weight.shape[2], depth = kh * f.ci, point = depth * blocks.width, ld = blocks.count * blocks.width;
+  float* packed = pool.shared(blocks.count * filter.n * point + 2 * depth);
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, f.co, filter.n, depth, packed, [&](int64_t p, int64_t i, int64_t o) {
+    const float* taps = from + o * s[0] + i % f.ci * s[1] + i / f.ci * s[2];
+    return filter.weight(p, [&](int kx) { return taps[kx * s[3]]; });
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + blocks.count * filter.n * point);
+  for (int64_t i = 0; i < depth; i++)
+    terms[i] = {int32_t(i / f.ci * g.dilationY * f.tiles * f.ci + i % f.ci), int32_t(i * blocks.width)};
+  const int64_t plane = f.inputPlane(), sums = f.outputPlane(ld), room = padded(f.height * f.width * ld + kSlack);
+  pool.parallel(x.view.shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + filter.n * (plane + sums) + x.room());
+    float *in = out + room, *products = in + filter.n * plane;
+    f.input(x.image(image, products + filter.n * sums), x.rowStride(), x.width, in);
+    for (int64_t p = 0; p < filter.n; p++)
+      for (int64_t b = 0; b < blocks.count; b++)
+        rowOfPixels(set, blocks, in + p * plane, f.ci, f.pixels(), terms, int(depth), packed + (b * filter.n + p) * point,
+                    products + p * sums + b * blocks.width, ld);
+    for (int64_t y = 0; y < f.height; y++)
+      filter.output(products + y * f.tiles * ld, sums, int(f.width), int(f.tiles), ld, out + y * f.width * ld);
+    epilogue.apply(thread, image * f.height * f.width, f.height * f.width, 0, f.co, out, ld);
+  });
+  return true;
+}
+
 }  // namespace
 
 bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
@@ -130,6 +205,7 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
   x.surround(g);
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, shape[0] * height * width) || x.floats() > kMostFloats) return false;
+  if (filteredConv2d(pool, Filtered(g, co, ci, kh, kw, height, width), x, weight, g, blocks, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
   float* packed = pool.shared(blocks.count * block + 2 * depth);
