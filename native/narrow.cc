@@ -41,6 +41,12 @@ struct Filter {
     for (int i = 0; i < r; i++) sum += g[point * r + i] * tap(i);
     return float(sum);
   }
+  // The gradient of tap i from those at the points, `stride` apart.
+  float tap(int64_t i, const float* points, int64_t stride) const {
+    double sum = 0;
+    for (int p = 0; p < n; p++) sum += g[p * r + i] * points[p * stride];
+    return float(sum);
+  }
 };
 
 struct Kernels {
@@ -163,6 +169,10 @@ struct Filtered {
     for (int64_t y = 0; y < rowsIn; y++)
       filter->input(image + y * rowStride, ci, int(w), int(tiles), filter->m, int(ci), to + y * tiles * ci, inputPlane());
   }
+  void upstream(const float* image, int64_t rowStride, float* to) const {
+    for (int64_t y = 0; y < height; y++)
+      filter->upstream(image + y * rowStride, co, int(width), int(tiles), filter->m, int(co), to + y * tiles * co, outputPlane(co));
+  }
 };
 
 bool filteredConv2d(Pool& pool, const Filtered& f, const Planes& x, const View& weight, const ConvGeometry& g, const Blocks& blocks,
@@ -281,7 +291,8 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   return true;
 }
 
-// A task adds up some images; the tasks' sums are then added in order and turned to the weights' own order.
+// A task adds up some images; the tasks' sums are then added in order and turned to the weights' own order. Filtered,
+// each point is a layer of its own with kernels one pixel wide, its pixels one row.
 bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const View& dyView, const ConvGeometry& g, Epilogue& epilogue) {
   constexpr int64_t kTasks = 16;
   const int64_t co = shape[0], ci = shape[1], kh = shape[2], kw = shape[3], images = dyView.shape[0];
@@ -290,27 +301,40 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
-  const int64_t run = kw * ci, row = run * blocks.width, block = kh * row, sums = blocks.count * block;
+  const Filtered f(g, co, ci, kh, kw, dy.h, dy.w);
+  const int64_t points = f.filter ? f.filter->n : 1, run = f.filter ? ci : kw * ci;
+  const int64_t row = run * blocks.width, block = kh * row, point = blocks.count * block, sums = points * point;
   const int64_t tasks = std::min(kTasks, images);
   // Short runs leave room for two rows of them.
   const int64_t cuts = ceilDiv(run, kMostTaps), pair = blocks.vectors == 1 || set.lanes == 16 ? 2 : 1;
-  const int64_t tapRow = g.dilationY * x.rowStride();
+  const int64_t planeIn = f.filter ? f.inputPlane() : 0, planeUp = f.filter ? f.outputPlane(co) : 0, planes = points * (planeIn + planeUp);
   float* partials = pool.shared(tasks * sums + co * ci * kh * kw);
+  // Adds the products of one image at one point to its sums.
+  const auto add = [&](const Plane& in, const Plane& up, int64_t rows, int64_t columns, float* to) {
+    const int64_t tapRow = g.dilationY * (f.filter ? f.tiles * ci : x.rowStride());
+    for (int64_t b = 0; b < blocks.count; b++)
+      for (int64_t ky = 0, n; ky < kh; ky += n) {
+        n = std::min(pair, kh - ky);
+        for (int64_t i = 0; i < cuts; i++) {
+          const int64_t t = run * i / cuts, taps = run * (i + 1) / cuts - t;
+          set.taps[n - 1][blocks.vectors - 1][taps - 1]({in.data + ky * tapRow + t, in.row, in.pixel}, tapRow, {up.data + b * blocks.width, up.row, up.pixel},
+                                                        int(rows), int(columns), to + b * block + ky * row + t * blocks.width, row);
+        }
+      }
+  };
   pool.parallel(tasks, [&](int64_t task, int thread) {
-    float *to = partials + task * sums, *room = pool.local(thread, x.room() + dy.room());
+    float *to = partials + task * sums, *room = pool.local(thread, planes + x.room() + dy.room());
     std::memset(to, 0, sums * sizeof(float));
     for (int64_t image = images * task / tasks; image < images * (task + 1) / tasks; image++) {
-      const float *in = x.image(image, room), *up = dy.image(image, room + x.room());
-      for (int64_t b = 0; b < blocks.count; b++)
-        for (int64_t ky = 0, n; ky < kh; ky += n) {
-          n = std::min(pair, kh - ky);
-          for (int64_t i = 0; i < cuts; i++) {
-            const int64_t t = run * i / cuts, taps = run * (i + 1) / cuts - t;
-            const Plane shifted = {in + ky * tapRow + t, g.strideY * x.rowStride(), g.strideX * ci};
-            set.taps[n - 1][blocks.vectors - 1][taps - 1](shifted, tapRow, {up + b * blocks.width, dy.rowStride(), co}, int(dy.h),
-                                                          int(dy.w), to + b * block + ky * row + t * blocks.width, row);
-          }
-        }
+      const float *in = x.image(image, room + planes), *up = dy.image(image, room + planes + x.room());
+      if (!f.filter) {
+        add({in, g.strideY * x.rowStride(), g.strideX * ci}, {up, dy.rowStride(), co}, dy.h, dy.w, to);
+        continue;
+      }
+      float* upstream = room + points * planeIn;
+      f.input(in, x.rowStride(), x.width, room);
+      f.upstream(up, dy.rowStride(), upstream);
+      for (int64_t p = 0; p < points; p++) add({room + p * planeIn, 0, ci}, {upstream + p * planeUp, 0, co}, 1, f.pixels(), to + p * point);
     }
   });
   for (int64_t task = 1; task < tasks; task++)
@@ -318,9 +342,11 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   float* turned = partials + tasks * sums;
   for (int64_t o = 0; o < co; o++)
     for (int64_t c = 0; c < ci; c++)
-      for (int64_t ky = 0; ky < kh; ky++)
+      for (int64_t ky = 0; ky < kh; ky++) {
+        const float* from = partials + o / blocks.width * block + ky * row + c * blocks.width + o % blocks.width;
         for (int64_t kx = 0; kx < kw; kx++)
-          *turned++ = partials[o / blocks.width * block + ky * row + (kx * ci + c) * blocks.width + o % blocks.width];
+          *turned++ = f.filter ? f.filter->tap(kx, from, point) : from[kx * ci * blocks.width];
+      }
   const int64_t n = ci * kh * kw;
   epilogue.apply(0, 0, co, 0, n, turned - co * n, n);
   return true;
