@@ -34,6 +34,8 @@ struct Filter {
   void (*input)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
   void (*upstream)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
   void (*output)(const float* from, int64_t plane, int width, int tiles, int64_t ld, float* row);
+  void (*inputRow)(const float* from, int64_t apart, int count, int64_t plane, int64_t pitch, int tiles, int channels, int left,
+                   int width, float* row);
 
   template <class Tap>
   float weight(int64_t point, Tap tap) const {
@@ -207,6 +209,44 @@ bool filteredConv2d(Pool& pool, const Filtered& f, const Planes& x, const View& 
   return true;
 }
 
+// From each tile of dy, at each point, the windows' parts (ky, ci), which rows of the result then add up.
+bool filteredInputGrad(Pool& pool, const int64_t* shape, const Filtered& f, const Planes& dy, const View& weight, const ConvGeometry& g,
+                       Epilogue& epilogue) {
+  if (!f.filter) return false;
+  const Kernels& set = kernels();
+  const Filter& filter = *f.filter;
+  const int64_t kh = weight.shape[2], wide = kh * f.ci, h = shape[2], w = shape[3];
+  const Blocks blocks(wide);
+  const int64_t point = f.co * blocks.width, pitch = blocks.count * blocks.width;
+  if (filter.n * f.co * pitch > kMostWeights) return false;
+  float* packed = pool.shared(filter.n * f.co * pitch + 2 * f.co);
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, wide, filter.n, f.co, packed, [&](int64_t p, int64_t o, int64_t i) {
+    const float* taps = from + o * s[0] + i % f.ci * s[1] + i / f.ci * s[2];
+    return filter.weight(p, [&](int kx) { return taps[kx * s[3]]; });
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + filter.n * f.co * pitch);
+  for (int64_t o = 0; o < f.co; o++) terms[o] = {int32_t(o), int32_t(o * blocks.width)};
+  const int64_t plane = f.outputPlane(f.co), sums = f.outputPlane(pitch), room = padded(h * w * f.ci + kSlack);
+  pool.parallel(shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + filter.n * (plane + sums) + dy.room());
+    float *up = out + room, *windows = up + filter.n * plane;
+    f.upstream(dy.image(image, windows + filter.n * sums), dy.rowStride(), up);
+    for (int64_t p = 0; p < filter.n; p++)
+      for (int64_t b = 0; b < blocks.count; b++)
+        rowOfPixels(set, blocks, up + p * plane, f.co, f.pixels(), terms, int(f.co), packed + (b * filter.n + p) * point,
+                    windows + p * sums + b * blocks.width, pitch);
+    for (int64_t y = 0; y < h; y++) {
+      const int64_t top = y + g.padTop, first = std::max<int64_t>(0, ceilDiv(top - f.height + 1, g.dilationY)), last = std::min(kh - 1, top / g.dilationY);
+      filter.inputRow(windows + (top - first * g.dilationY) * f.tiles * pitch + first * f.ci, f.ci - g.dilationY * f.tiles * pitch,
+                      int(last - first + 1), sums, pitch, int(f.tiles), int(f.ci), g.padLeft, int(w), out + y * w * f.ci);
+    }
+    epilogue.apply(thread, image * h * w, h * w, 0, f.ci, out, f.ci);
+  });
+  return true;
+}
+
 }  // namespace
 
 bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
@@ -255,6 +295,7 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   if (!fits(g, co, ci, kh * co, blocks, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats ||
       h * kh * co > kMostTerms)
     return false;
+  if (filteredInputGrad(pool, shape, Filtered(g, co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t block = kh * co * blocks.width;
   float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));

@@ -107,9 +107,42 @@ static void fromPoints(const float* from, int64_t plane, int width, int tiles, i
     }
 }
 
+// A row of an input gradient. Each point of a tile adds up `count` windows' parts, `step` floats apart, which are turned
+// back to the tile's pixels; neighbours' overlap. Blocks of channels go backwards: what the last one writes past its
+// pixel is the next pixel's first one's.
+template <const auto& m, int step>
+static void inputRow(const float* from, int64_t apart, int count, int64_t plane, int64_t pitch, int tiles, int channels,
+                     int left, int width, float* row) {
+  constexpr int size = m.columns, shared = size - step;
+  static_assert(shared <= step);
+  for (int c = (channels - 1) / kLanes * kLanes; c >= 0; c -= kLanes) {
+    Vector rest[shared] = {};
+    const auto keep = [&](int x, Vector v) __attribute__((always_inline)) {
+      if (x >= 0 && x < width) store(row + x * channels + c, v);
+    };
+    for (int t = 0; t < tiles; t++) {
+      const float* window = from + t * pitch + c;
+      Vector a[m.rows], b[size];
+#pragma GCC unroll 8
+      for (int p = 0; p < m.rows; p++) {
+        a[p] = Vector{};
+        for (int i = 0; i < count; i++) a[p] += load(window + p * plane + i * apart);
+      }
+      contract<m>(a, b);
+#pragma GCC unroll 8
+      for (int i = 0; i < step; i++) keep(t * step + i - left, i < shared ? b[i] + rest[i] : b[i]);
+#pragma GCC unroll 8
+      for (int i = 0; i < shared; i++) rest[i] = b[step + i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < shared; i++) keep(tiles * step + i - left, rest[i]);
+    for (int x = std::max(0, tiles * step + shared - left); x < width; x++) store(row + x * channels + c, Vector{});
+  }
+}
+
 template <class S>
 constexpr Filter filterOf() {
-  return {S::n, S::m, S::r, &S::G.at[0][0], toPoints<S::Bt>, toPoints<S::A>, fromPoints<S::A>};
+  return {S::n, S::m, S::r, &S::G.at[0][0], toPoints<S::Bt>, toPoints<S::A>, fromPoints<S::A>, inputRow<S::Bt, S::m>};
 }
 
 #define FB_TAPS(r, v) {tapTile<1, r, v>, tapTile<2, r, v>, tapTile<3, r, v>, tapTile<4, r, v>, tapTile<5, r, v>, tapTile<6, r, v>}

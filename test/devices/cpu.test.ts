@@ -682,6 +682,58 @@ describe("products", () => {
     }
   });
 
+  it("narrow convolutions, whose rows are filtered: close to the reference, with bits of their own", async () => {
+    // In turn: LeNet's second layer, more channels than a vector has and a kernel of another height, uneven padding
+    // that is wider than the kernel, rows apart; then maps whose channels are not adjacent.
+    for (const [n, c, o, height, width, kernel, padding, dilationY, planar] of [
+      [9, 6, 16, 14, 14, [5, 5], [0, 0, 0, 0], 1, false],
+      [3, 12, 20, 9, 23, [3, 5], [1, 1, 2, 2], 1, false],
+      [17, 7, 9, 11, 10, [5, 3], [3, 0, 4, 1], 1, false],
+      [2, 20, 12, 12, 13, [3, 3], [0, 2, 1, 0], 2, false],
+      [5, 6, 16, 12, 12, [5, 5], [2, 2, 2, 2], 1, true],
+    ] as const) {
+      const [top, bottom, left, right] = padding;
+      const xs = [n, c, height, width];
+      const ws = [o, c, ...kernel];
+      const ys = [
+        n,
+        o,
+        height + top + bottom - dilationY * (kernel[0] - 1),
+        width + left + right - kernel[1] + 1,
+      ];
+      const geometry = { stride: [1, 1], padding, dilation: [dilationY, 1], groups: 1 } as const;
+      const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
+      const layout = (shape: Shape) => (planar ? denseStrides(shape) : nhwc(shape));
+      const out = (value: number, shape: Shape, strides?: readonly number[]) => [
+        { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
+      ];
+      const [map, weight, upstream] = [
+        at(0, "f32", xs, layout(xs)),
+        at(1, "f32", ws),
+        at(2, "f32", ys, layout(ys)),
+      ];
+      const plan = planOf(tensors, [
+        step({ kind: "conv2d", ...geometry }, ys, [map, weight], out(3, ys, layout(ys))),
+        step({ kind: "conv2dInputGrad", ...geometry }, xs, [upstream, weight], out(4, xs, layout(xs))),
+        step({ kind: "conv2dWeightGrad", ...geometry }, ws, [map, upstream], out(5, ws)),
+      ]);
+      const expected = await runOn(reference, plan, tensors);
+      for (const isa of sets) {
+        const [one, two, direct] = await Promise.all(
+          [{ threads: 1 }, { threads: 2 }, { convolution: "direct" as const }].map(async (options) =>
+            runOn(await openCpu({ isa, ...options }), plan, tensors),
+          ),
+        );
+        for (const value of [3, 4, 5]) {
+          const what = `${isa} ${c} to ${o} of ${height}x${width}, value ${value}`;
+          expect(relativeL2(one![value]!, expected[value]!), what).toBeLessThan(3e-6);
+          expect(bytesOf(two![value]!).equals(bytesOf(one![value]!)), `${what}: threads`).toBe(true);
+          expect(bytesOf(direct![value]!).equals(bytesOf(one![value]!)), `${what}: filtered`).toBe(false);
+        }
+      }
+    }
+  });
+
   it("numbers, indices and bytes as operands of a product are written out first", async () => {
     const tensors = [bytes(12), floats(8)];
     await check(
