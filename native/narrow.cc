@@ -153,14 +153,14 @@ struct Filtered {
   const Filter* filter = nullptr;  // null: where the sum itself is cheaper
   int64_t tiles, rowsIn, ci, co, height, width;
 
-  Filtered(const ConvGeometry& g, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
+  Filtered(const ConvGeometry& g, int64_t images, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
       : tiles(0), rowsIn(height + (kh - 1) * g.dilationY), ci(ci), co(co), height(height), width(width) {
-    constexpr double transform = 8;  // multiply-adds that an element's transform costs (measured)
+    constexpr double transform = 8, weight = 100;  // multiply-adds that transforming an element costs (measured)
     if (g.algorithm != Convolution::automatic || g.strideY != 1 || g.strideX != 1) return;
     for (const Filter& one : kernels().filters) {
       const int64_t across = ceilDiv(width, one.m);
-      const double points = double(across) * one.n;
-      if (one.r != kw || points * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) >= double(height) * width * kh * kw * ci * co) continue;
+      const double cost = double(images) * across * one.n * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) + weight * one.n * kh * ci * co;
+      if (one.r != kw || cost >= double(images) * height * width * kh * kw * ci * co) continue;
       filter = &one, tiles = across;
     }
   }
@@ -255,7 +255,7 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
   x.surround(g);
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, shape[0] * height * width) || x.floats() > kMostFloats) return false;
-  if (filteredConv2d(pool, Filtered(g, co, ci, kh, kw, height, width), x, weight, g, blocks, epilogue)) return true;
+  if (filteredConv2d(pool, Filtered(g, shape[0], co, ci, kh, kw, height, width), x, weight, g, blocks, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
   float* packed = pool.shared(blocks.count * block + 2 * depth);
@@ -295,7 +295,7 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   if (!fits(g, co, ci, kh * co, blocks, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats ||
       h * kh * co > kMostTerms)
     return false;
-  if (filteredInputGrad(pool, shape, Filtered(g, co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
+  if (filteredInputGrad(pool, shape, Filtered(g, shape[0], co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t block = kh * co * blocks.width;
   float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));
@@ -342,7 +342,7 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
-  const Filtered f(g, co, ci, kh, kw, dy.h, dy.w);
+  const Filtered f(g, images, co, ci, kh, kw, dy.h, dy.w);
   const int64_t points = f.filter ? f.filter->n : 1, run = f.filter ? ci : kw * ci;
   const int64_t row = run * blocks.width, block = kh * row, point = blocks.count * block, sums = points * point;
   const int64_t tasks = std::min(kTasks, images);

@@ -687,9 +687,9 @@ describe("products", () => {
     // that is wider than the kernel, rows apart; then maps whose channels are not adjacent.
     for (const [n, c, o, height, width, kernel, padding, dilationY, planar] of [
       [9, 6, 16, 14, 14, [5, 5], [0, 0, 0, 0], 1, false],
-      [3, 12, 20, 9, 23, [3, 5], [1, 1, 2, 2], 1, false],
-      [17, 7, 9, 11, 10, [5, 3], [3, 0, 4, 1], 1, false],
-      [2, 20, 12, 12, 13, [3, 3], [0, 2, 1, 0], 2, false],
+      [5, 12, 20, 9, 23, [3, 5], [1, 1, 2, 2], 1, false],
+      [40, 7, 9, 11, 10, [5, 3], [3, 0, 4, 1], 1, false],
+      [12, 20, 12, 12, 13, [3, 3], [0, 2, 1, 0], 2, false],
       [5, 6, 16, 12, 12, [5, 5], [2, 2, 2, 2], 1, true],
     ] as const) {
       const [top, bottom, left, right] = padding;
