@@ -8,6 +8,7 @@
 #endif
 
 #include "isa.h"
+#include "winograd_scheme.h"
 
 namespace flybrick {
 namespace {
@@ -26,6 +27,30 @@ struct Term {
 constexpr int kMostPixels[2] = {14, 6};  // of a tile of one vector, of two
 constexpr int kMostTaps = 6;
 
+// Minimal filtering along rows (winograd_scheme.h): m pixels from n points, for kernels r wide.
+struct Filter {
+  int n, m, r;
+  const double* g;  // [n][r]: a kernel's row to the points
+  void (*input)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
+  void (*upstream)(const float* row, int64_t pixel, int width, int tiles, int step, int channels, float* to, int64_t plane);
+  void (*output)(const float* from, int64_t plane, int width, int tiles, int64_t ld, float* row);
+  void (*inputRow)(const float* from, int64_t apart, int count, int64_t plane, int64_t pitch, int tiles, int channels, int left,
+                   int width, float* row);
+
+  template <class Tap>
+  float weight(int64_t point, Tap tap) const {
+    double sum = 0;
+    for (int i = 0; i < r; i++) sum += g[point * r + i] * tap(i);
+    return float(sum);
+  }
+  // The gradient of tap i from those at the points, `stride` apart.
+  float tap(int64_t i, const float* points, int64_t stride) const {
+    double sum = 0;
+    for (int p = 0; p < n; p++) sum += g[p * r + i] * points[p * stride];
+    return float(sum);
+  }
+};
+
 struct Kernels {
   int lanes;
   void (*pixels[2][14])(const float* x, int64_t step, const Term* terms, int count, const float* weights, float* out,
@@ -34,6 +59,7 @@ struct Kernels {
                                 int64_t outRow);  // [tap rows - 1][vectors - 1][taps - 1]
   void (*overlap)(const float* windows, int64_t pitch, int count, int taps, int channels, int stride, int left, int width,
                   float* out);
+  Filter filters[2];
 };
 
 #define FB_KERNELS "narrow_kernels.h"
@@ -122,6 +148,105 @@ void packWeights(const Blocks& blocks, int64_t channels, int64_t kh, int64_t res
         }
 }
 
+// The layer in tiles of `filter`, all rows of an image one after the other: at each point a convolution one pixel wide.
+struct Filtered {
+  const Filter* filter = nullptr;  // null: where the sum itself is cheaper
+  int64_t tiles, rowsIn, ci, co, height, width;
+
+  Filtered(const ConvGeometry& g, int64_t images, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
+      : tiles(0), rowsIn(height + (kh - 1) * g.dilationY), ci(ci), co(co), height(height), width(width) {
+    constexpr double transform = 8, weight = 100;  // multiply-adds that transforming an element costs (measured)
+    if (g.algorithm != Convolution::automatic || g.strideY != 1 || g.strideX != 1) return;
+    for (const Filter& one : kernels().filters) {
+      const int64_t across = ceilDiv(width, one.m);
+      const double cost = double(images) * across * one.n * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) + weight * one.n * kh * ci * co;
+      if (one.r != kw || cost >= double(images) * height * width * kh * kw * ci * co) continue;
+      filter = &one, tiles = across;
+    }
+  }
+  int64_t pixels() const { return height * tiles; }
+  int64_t inputPlane() const { return padded(rowsIn * tiles * ci + kSlack); }
+  int64_t outputPlane(int64_t ld) const { return padded(pixels() * ld + kSlack); }
+  void input(const float* image, int64_t rowStride, int64_t w, float* to) const {
+    for (int64_t y = 0; y < rowsIn; y++)
+      filter->input(image + y * rowStride, ci, int(w), int(tiles), filter->m, int(ci), to + y * tiles * ci, inputPlane());
+  }
+  void upstream(const float* image, int64_t rowStride, float* to) const {
+    for (int64_t y = 0; y < height; y++)
+      filter->upstream(image + y * rowStride, co, int(width), int(tiles), filter->m, int(co), to + y * tiles * co, outputPlane(co));
+  }
+};
+
+bool filteredConv2d(Pool& pool, const Filtered& f, const Planes& x, const View& weight, const ConvGeometry& g, const Blocks& blocks,
+                    Epilogue& epilogue) {
+  if (!f.filter) return false;
+  const Kernels& set = kernels();
+  const Filter& filter = *f.filter;
+  const int64_t kh = weight.shape[2], depth = kh * f.ci, point = depth * blocks.width, ld = blocks.count * blocks.width;
+  float* packed = pool.shared(blocks.count * filter.n * point + 2 * depth);
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, f.co, filter.n, depth, packed, [&](int64_t p, int64_t i, int64_t o) {
+    const float* taps = from + o * s[0] + i % f.ci * s[1] + i / f.ci * s[2];
+    return filter.weight(p, [&](int kx) { return taps[kx * s[3]]; });
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + blocks.count * filter.n * point);
+  for (int64_t i = 0; i < depth; i++)
+    terms[i] = {int32_t(i / f.ci * g.dilationY * f.tiles * f.ci + i % f.ci), int32_t(i * blocks.width)};
+  const int64_t plane = f.inputPlane(), sums = f.outputPlane(ld), room = padded(f.height * f.width * ld + kSlack);
+  pool.parallel(x.view.shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + filter.n * (plane + sums) + x.room());
+    float *in = out + room, *products = in + filter.n * plane;
+    f.input(x.image(image, products + filter.n * sums), x.rowStride(), x.width, in);
+    for (int64_t p = 0; p < filter.n; p++)
+      for (int64_t b = 0; b < blocks.count; b++)
+        rowOfPixels(set, blocks, in + p * plane, f.ci, f.pixels(), terms, int(depth), packed + (b * filter.n + p) * point,
+                    products + p * sums + b * blocks.width, ld);
+    for (int64_t y = 0; y < f.height; y++)
+      filter.output(products + y * f.tiles * ld, sums, int(f.width), int(f.tiles), ld, out + y * f.width * ld);
+    epilogue.apply(thread, image * f.height * f.width, f.height * f.width, 0, f.co, out, ld);
+  });
+  return true;
+}
+
+// From each tile of dy, at each point, the windows' parts (ky, ci), which rows of the result then add up.
+bool filteredInputGrad(Pool& pool, const int64_t* shape, const Filtered& f, const Planes& dy, const View& weight, const ConvGeometry& g,
+                       Epilogue& epilogue) {
+  if (!f.filter) return false;
+  const Kernels& set = kernels();
+  const Filter& filter = *f.filter;
+  const int64_t kh = weight.shape[2], wide = kh * f.ci, h = shape[2], w = shape[3];
+  const Blocks blocks(wide);
+  const int64_t point = f.co * blocks.width, pitch = blocks.count * blocks.width;
+  if (filter.n * f.co * pitch > kMostWeights) return false;
+  float* packed = pool.shared(filter.n * f.co * pitch + 2 * f.co);
+  const float* from = static_cast<const float*>(weight.data);
+  const int64_t* s = weight.strides;
+  packWeights(blocks, wide, filter.n, f.co, packed, [&](int64_t p, int64_t o, int64_t i) {
+    const float* taps = from + o * s[0] + i % f.ci * s[1] + i / f.ci * s[2];
+    return filter.weight(p, [&](int kx) { return taps[kx * s[3]]; });
+  });
+  Term* terms = reinterpret_cast<Term*>(packed + filter.n * f.co * pitch);
+  for (int64_t o = 0; o < f.co; o++) terms[o] = {int32_t(o), int32_t(o * blocks.width)};
+  const int64_t plane = f.outputPlane(f.co), sums = f.outputPlane(pitch), room = padded(h * w * f.ci + kSlack);
+  pool.parallel(shape[0], [&](int64_t image, int thread) {
+    float* out = pool.local(thread, room + filter.n * (plane + sums) + dy.room());
+    float *up = out + room, *windows = up + filter.n * plane;
+    f.upstream(dy.image(image, windows + filter.n * sums), dy.rowStride(), up);
+    for (int64_t p = 0; p < filter.n; p++)
+      for (int64_t b = 0; b < blocks.count; b++)
+        rowOfPixels(set, blocks, up + p * plane, f.co, f.pixels(), terms, int(f.co), packed + (b * filter.n + p) * point,
+                    windows + p * sums + b * blocks.width, pitch);
+    for (int64_t y = 0; y < h; y++) {
+      const int64_t top = y + g.padTop, first = std::max<int64_t>(0, ceilDiv(top - f.height + 1, g.dilationY)), last = std::min(kh - 1, top / g.dilationY);
+      filter.inputRow(windows + (top - first * g.dilationY) * f.tiles * pitch + first * f.ci, f.ci - g.dilationY * f.tiles * pitch,
+                      int(last - first + 1), sums, pitch, int(f.tiles), int(f.ci), g.padLeft, int(w), out + y * w * f.ci);
+    }
+    epilogue.apply(thread, image * h * w, h * w, 0, f.ci, out, f.ci);
+  });
+  return true;
+}
+
 }  // namespace
 
 bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const View& weight, const ConvGeometry& g, Epilogue& epilogue) {
@@ -130,6 +255,7 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
   x.surround(g);
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, shape[0] * height * width) || x.floats() > kMostFloats) return false;
+  if (filteredConv2d(pool, Filtered(g, shape[0], co, ci, kh, kw, height, width), x, weight, g, blocks, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
   float* packed = pool.shared(blocks.count * block + 2 * depth);
@@ -169,6 +295,7 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   if (!fits(g, co, ci, kh * co, blocks, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats ||
       h * kh * co > kMostTerms)
     return false;
+  if (filteredInputGrad(pool, shape, Filtered(g, shape[0], co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t block = kh * co * blocks.width;
   float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));
@@ -205,7 +332,8 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   return true;
 }
 
-// A task adds up some images; the tasks' sums are then added in order and turned to the weights' own order.
+// A task adds up some images; the tasks' sums are then added in order and turned to the weights' own order. Filtered,
+// each point is a layer of its own with kernels one pixel wide, its pixels one row.
 bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const View& dyView, const ConvGeometry& g, Epilogue& epilogue) {
   constexpr int64_t kTasks = 16;
   const int64_t co = shape[0], ci = shape[1], kh = shape[2], kw = shape[3], images = dyView.shape[0];
@@ -214,27 +342,40 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const Blocks blocks(co);
   if (!fits(g, co, ci, kh * kw * ci, blocks, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
-  const int64_t run = kw * ci, row = run * blocks.width, block = kh * row, sums = blocks.count * block;
+  const Filtered f(g, images, co, ci, kh, kw, dy.h, dy.w);
+  const int64_t points = f.filter ? f.filter->n : 1, run = f.filter ? ci : kw * ci;
+  const int64_t row = run * blocks.width, block = kh * row, point = blocks.count * block, sums = points * point;
   const int64_t tasks = std::min(kTasks, images);
   // Short runs leave room for two rows of them.
   const int64_t cuts = ceilDiv(run, kMostTaps), pair = blocks.vectors == 1 || set.lanes == 16 ? 2 : 1;
-  const int64_t tapRow = g.dilationY * x.rowStride();
+  const int64_t planeIn = f.filter ? f.inputPlane() : 0, planeUp = f.filter ? f.outputPlane(co) : 0, planes = points * (planeIn + planeUp);
   float* partials = pool.shared(tasks * sums + co * ci * kh * kw);
+  // Adds the products of one image at one point to its sums.
+  const auto add = [&](const Plane& in, const Plane& up, int64_t rows, int64_t columns, float* to) {
+    const int64_t tapRow = g.dilationY * (f.filter ? f.tiles * ci : x.rowStride());
+    for (int64_t b = 0; b < blocks.count; b++)
+      for (int64_t ky = 0, n; ky < kh; ky += n) {
+        n = std::min(pair, kh - ky);
+        for (int64_t i = 0; i < cuts; i++) {
+          const int64_t t = run * i / cuts, taps = run * (i + 1) / cuts - t;
+          set.taps[n - 1][blocks.vectors - 1][taps - 1]({in.data + ky * tapRow + t, in.row, in.pixel}, tapRow, {up.data + b * blocks.width, up.row, up.pixel},
+                                                        int(rows), int(columns), to + b * block + ky * row + t * blocks.width, row);
+        }
+      }
+  };
   pool.parallel(tasks, [&](int64_t task, int thread) {
-    float *to = partials + task * sums, *room = pool.local(thread, x.room() + dy.room());
+    float *to = partials + task * sums, *room = pool.local(thread, planes + x.room() + dy.room());
     std::memset(to, 0, sums * sizeof(float));
     for (int64_t image = images * task / tasks; image < images * (task + 1) / tasks; image++) {
-      const float *in = x.image(image, room), *up = dy.image(image, room + x.room());
-      for (int64_t b = 0; b < blocks.count; b++)
-        for (int64_t ky = 0, n; ky < kh; ky += n) {
-          n = std::min(pair, kh - ky);
-          for (int64_t i = 0; i < cuts; i++) {
-            const int64_t t = run * i / cuts, taps = run * (i + 1) / cuts - t;
-            const Plane shifted = {in + ky * tapRow + t, g.strideY * x.rowStride(), g.strideX * ci};
-            set.taps[n - 1][blocks.vectors - 1][taps - 1](shifted, tapRow, {up + b * blocks.width, dy.rowStride(), co}, int(dy.h),
-                                                          int(dy.w), to + b * block + ky * row + t * blocks.width, row);
-          }
-        }
+      const float *in = x.image(image, room + planes), *up = dy.image(image, room + planes + x.room());
+      if (!f.filter) {
+        add({in, g.strideY * x.rowStride(), g.strideX * ci}, {up, dy.rowStride(), co}, dy.h, dy.w, to);
+        continue;
+      }
+      float* upstream = room + points * planeIn;
+      f.input(in, x.rowStride(), x.width, room);
+      f.upstream(up, dy.rowStride(), upstream);
+      for (int64_t p = 0; p < points; p++) add({room + p * planeIn, 0, ci}, {upstream + p * planeUp, 0, co}, 1, f.pixels(), to + p * point);
     }
   });
   for (int64_t task = 1; task < tasks; task++)
@@ -242,9 +383,11 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   float* turned = partials + tasks * sums;
   for (int64_t o = 0; o < co; o++)
     for (int64_t c = 0; c < ci; c++)
-      for (int64_t ky = 0; ky < kh; ky++)
+      for (int64_t ky = 0; ky < kh; ky++) {
+        const float* from = partials + o / blocks.width * block + ky * row + c * blocks.width + o % blocks.width;
         for (int64_t kx = 0; kx < kw; kx++)
-          *turned++ = partials[o / blocks.width * block + ky * row + (kx * ci + c) * blocks.width + o % blocks.width];
+          *turned++ = f.filter ? f.filter->tap(kx, from, point) : from[kx * ci * blocks.width];
+      }
   const int64_t n = ci * kh * kw;
   epilogue.apply(0, 0, co, 0, n, turned - co * n, n);
   return true;

@@ -1,5 +1,6 @@
 // Convolutions of few channels and small kernels, an image at a time: weights stay in the first-level cache, pixels
-// are read where they lie, and nothing is packed. Each returns false where shapes ask for the packed product.
+// are read where they lie, and nothing is packed. Rows go by minimal filtering where that is cheaper. Each returns
+// false where shapes ask for the packed product.
 #pragma once
 #include "step.h"
 

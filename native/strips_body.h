@@ -172,22 +172,40 @@ static void sum(const float* x, const int64_t* at, int count, int64_t n, float* 
   }
 }
 
-static void collect(const float* x, int64_t row, int rows, int64_t n, int64_t channels, int times, float* out) {
+// A constant number of rows and times lets the loops be unrolled; 0: what is given.
+template <int fixedRows, int fixedTimes>
+static void collectOf(const float* x, int64_t row, int givenRows, int64_t n, int64_t channels, int givenTimes, float* out) {
   using W = Wide<float, kLanes>;
+  const int rows = fixedRows ? fixedRows : givenRows, times = fixedTimes ? fixedTimes : givenTimes;
   for (; n > 0; n--, x += times * channels, out += channels)
     for (int64_t j = 0; j < channels; j += kLanes) {
       typename W::V total = {};
+#pragma GCC unroll 2
       for (int r = 0; r < rows; r++)
+#pragma GCC unroll 2
         for (int t = 0; t < times; t++) total += W::load(x + r * row + t * channels + j);
       W::store(out + j, total);
     }
 }
 
-static void repeat(const float* x, int64_t n, int64_t channels, int times, float* out) {
+static void collect(const float* x, int64_t row, int rows, int64_t n, int64_t channels, int times, float* out) {
+  if (rows == 2 && times == 2) collectOf<2, 2>(x, row, rows, n, channels, times, out);
+  else collectOf<0, 0>(x, row, rows, n, channels, times, out);
+}
+
+template <int fixedTimes>
+static void repeatOf(const float* x, int64_t n, int64_t channels, int givenTimes, float* out) {
   using W = Wide<float, kLanes>;
+  const int times = fixedTimes ? fixedTimes : givenTimes;
   for (; n > 0; n--, x += channels)
+#pragma GCC unroll 2
     for (int t = 0; t < times; t++, out += channels)
       for (int64_t j = 0; j < channels; j += kLanes) W::store(out + j, W::load(x + j));
+}
+
+static void repeat(const float* x, int64_t n, int64_t channels, int times, float* out) {
+  if (times == 2) repeatOf<2>(x, n, channels, times, out);
+  else repeatOf<0>(x, n, channels, times, out);
 }
 
 // n tap numbers as integers. GCC 12 widens bytes one by one unless told the instruction.

@@ -129,12 +129,12 @@ static inline F tanh_v(F x) {
   return a < 0.625f ? small : x != x ? x : large;
 }
 
-// Only small exponents: one factor and a constant scale them, and denormal results still round once.
+// 1 / (1 + exp(-x)), both sides times 2^-64: no exponent leaves the range, and a denormal result rounds once.
 static inline F sigmoid_v(F x) {
-  F shifted, c = -abs_v(x);
-  F p = exp_reduced(c < -104.0f ? splat(-104) : c, &shifted);
-  F e = p * (F)(((I)shifted << 23) + (191 << 23)) * 0x1p-64f;
-  return (x < 0.0f ? e : splat(1)) / (e + 1.0f);
+  F c = x > 40.0f ? splat(-40) : x < -104.0f ? splat(104) : -x;
+  F shifted, p = exp_reduced(c, &shifted);
+  F e = p * (F)(((I)shifted << 23) + (63 << 23));
+  return 0x1p-64f / (e + 0x1p-64f);
 }
 
 static inline F softplus_v(F x) { return (x > 0.0f ? x : (x != x ? x : (F){})) + log1p_v(exp_v(-abs_v(x))); }

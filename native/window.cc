@@ -8,7 +8,7 @@ namespace flybrick {
 
 namespace {
 
-constexpr int64_t kApply = 4096;  // results an epilogue call
+constexpr int64_t kApply = 2048;  // results an epilogue call
 constexpr int64_t kTask = 32768;  // results a task
 
 // Rows [first, first + rows) of one image, channels adjacent: in place, or packed into `room`.

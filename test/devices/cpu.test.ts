@@ -9,6 +9,7 @@ import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js"
 import { openCpu } from "../../src/devices/cpu/cpu.js";
 import { convolutionAlgorithms, type Device } from "../../src/devices/device.js";
 import { openReference } from "../../src/devices/reference/reference.js";
+import { renderTiles } from "../../src/render/cpu.js";
 
 interface Tensor {
   readonly data: HostArray;
@@ -294,6 +295,44 @@ describe("scalar table", () => {
       });
     }
   }
+});
+
+describe("rows that share an instruction", () => {
+  const one = constant(1, "f32");
+  const exprs: Record<string, Expr> = {
+    "product of a converted byte": call("mul", call("f32FromI32", input(4, "i32")), x(1)),
+    "three factors": call("mul", x(0), call("mul", x(1), x(2))),
+    "product and difference": call("mul", x(0), call("sub", x(1), x(2))),
+    "product added": call("add", x(0), call("mul", x(1), x(2))),
+    "added to a product": call("add", call("mul", x(1), x(2)), x(0)),
+    "product taken away": call("sub", x(0), call("mul", x(1), x(2))),
+    "bias and ReLU": call("relu", call("add", x(0), x(3))),
+    "bias and sigmoid": call("sigmoid", call("add", x(0), x(3))),
+    "sigmoid's gradient": call("mul", x(0), call("mul", x(1), call("sub", one, x(1)))),
+    "tanh's gradient": call("mul", x(0), call("sub", one, call("mul", x(1), x(1)))),
+  };
+  for (const [name, expr] of Object.entries(exprs))
+    it(name, async () => {
+      expect(renderTiles([expr], 5).instructions.length).toBe(1);
+      const shape = [7, 301];
+      const count = elementCount(shape);
+      const tensors = [floats(count), floats(count), floats(count), floats(301), bytes(count), floats(count)];
+      const extras = [
+        at(0, "f32", shape),
+        at(1, "f32", shape),
+        at(2, "f32", shape),
+        at(3, "f32", shape, [0, 1]),
+        at(4, "u8", shape),
+      ];
+      const target = at(5, "f32", shape);
+      await check(tensors, [step(pointwise, shape, [], [{ target, expr }], extras)], { what: name });
+    });
+
+  it("what two rows read, or the step stores, stays apart", () => {
+    const product = call("mul", x(0), x(1));
+    expect(renderTiles([call("add", product, x(2)), product], 3).instructions.length).toBe(2);
+    expect(renderTiles([call("sigmoid", call("add", product, product))], 2).instructions.length).toBe(2);
+  });
 });
 
 describe("operands", () => {
@@ -640,6 +679,58 @@ describe("products", () => {
             expect(bytesOf(found[value]!).equals(bytesOf(alone[value]!)), `${what}: threads`).toBe(true);
           }
         }
+    }
+  });
+
+  it("narrow convolutions, whose rows are filtered: close to the reference, with bits of their own", async () => {
+    // In turn: LeNet's second layer, more channels than a vector has and a kernel of another height, uneven padding
+    // that is wider than the kernel, rows apart; then maps whose channels are not adjacent.
+    for (const [n, c, o, height, width, kernel, padding, dilationY, planar] of [
+      [9, 6, 16, 14, 14, [5, 5], [0, 0, 0, 0], 1, false],
+      [5, 12, 20, 9, 23, [3, 5], [1, 1, 2, 2], 1, false],
+      [40, 7, 9, 11, 10, [5, 3], [3, 0, 4, 1], 1, false],
+      [12, 20, 12, 12, 13, [3, 3], [0, 2, 1, 0], 2, false],
+      [5, 6, 16, 12, 12, [5, 5], [2, 2, 2, 2], 1, true],
+    ] as const) {
+      const [top, bottom, left, right] = padding;
+      const xs = [n, c, height, width];
+      const ws = [o, c, ...kernel];
+      const ys = [
+        n,
+        o,
+        height + top + bottom - dilationY * (kernel[0] - 1),
+        width + left + right - kernel[1] + 1,
+      ];
+      const geometry = { stride: [1, 1], padding, dilation: [dilationY, 1], groups: 1 } as const;
+      const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
+      const layout = (shape: Shape) => (planar ? denseStrides(shape) : nhwc(shape));
+      const out = (value: number, shape: Shape, strides?: readonly number[]) => [
+        { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
+      ];
+      const [map, weight, upstream] = [
+        at(0, "f32", xs, layout(xs)),
+        at(1, "f32", ws),
+        at(2, "f32", ys, layout(ys)),
+      ];
+      const plan = planOf(tensors, [
+        step({ kind: "conv2d", ...geometry }, ys, [map, weight], out(3, ys, layout(ys))),
+        step({ kind: "conv2dInputGrad", ...geometry }, xs, [upstream, weight], out(4, xs, layout(xs))),
+        step({ kind: "conv2dWeightGrad", ...geometry }, ws, [map, upstream], out(5, ws)),
+      ]);
+      const expected = await runOn(reference, plan, tensors);
+      for (const isa of sets) {
+        const [one, two, direct] = await Promise.all(
+          [{ threads: 1 }, { threads: 2 }, { convolution: "direct" as const }].map(async (options) =>
+            runOn(await openCpu({ isa, ...options }), plan, tensors),
+          ),
+        );
+        for (const value of [3, 4, 5]) {
+          const what = `${isa} ${c} to ${o} of ${height}x${width}, value ${value}`;
+          expect(relativeL2(one![value]!, expected[value]!), what).toBeLessThan(3e-6);
+          expect(bytesOf(two![value]!).equals(bytesOf(one![value]!)), `${what}: threads`).toBe(true);
+          expect(bytesOf(direct![value]!).equals(bytesOf(one![value]!)), `${what}: filtered`).toBe(false);
+        }
+      }
     }
   });
 
