@@ -316,7 +316,9 @@ describe("a run by another recipe", () => {
   test("is explained by --help", async () => {
     const { code, stdout } = await flybrick("train", "--help");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/--recipe <name> [^(]*\(choices: "notebook",\s+"fast",\s+"best", default: "notebook"\)/);
+    expect(stdout).toMatch(
+      /--recipe <name> [^(]*\(choices:\s+"notebook",\s+"fast",\s+"best",\s+default: "notebook"\)/,
+    );
     expect(stdout).toMatch(/^ {2}notebook {2}--batch-size 128 --optimizer sgd --learning-rate 0\.01 /m);
     expect(stdout).toMatch(
       /^ {2}fast +--batch-size 128 --optimizer sgd --learning-rate 0\.015 --momentum 0\.9/m,
