@@ -21,3 +21,5 @@ export { loadModel, saveModel } from "./model_file.js";
 export { type Pca, type PcaOptions, pca } from "./pca.js";
 export { type Pipeline, pipeline } from "./pipeline.js";
 export { type StandardScaler, standardScaler } from "./standard_scaler.js";
+export { type Svc, type SvcOptions, svc } from "./svc.js";
+export type { KernelName } from "./svm_kernel.js";

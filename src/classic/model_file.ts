@@ -9,6 +9,7 @@ import { LogisticRegression } from "./logistic_regression.js";
 import { Pca } from "./pca.js";
 import { Pipeline } from "./pipeline.js";
 import { StandardScaler } from "./standard_scaler.js";
+import { Svc } from "./svc.js";
 
 const restorers: Readonly<Record<string, (state: ModelState, parts: readonly Estimator[]) => Estimator>> = {
   kNeighborsClassifier: KNeighborsClassifier.restore,
@@ -16,6 +17,7 @@ const restorers: Readonly<Record<string, (state: ModelState, parts: readonly Est
   pca: Pca.restore,
   pipeline: Pipeline.restore,
   standardScaler: StandardScaler.restore,
+  svc: Svc.restore,
 };
 
 const format = "flybrick-classic";

@@ -27,6 +27,18 @@ export interface Addon {
     byteOffsets: Float64Array,
     scalars: Float64Array,
   ): Promise<void>;
+  svmLeastBytes(rows: number): number;
+  /** Arrays as native/learners.cc says. */
+  fitSvm(
+    device: Handle,
+    x: Float32Array,
+    settings: Float64Array,
+    rows: Int32Array,
+    problems: Int32Array,
+    betas: Float64Array,
+    results: Float64Array,
+    control: Int32Array,
+  ): Promise<void>;
 }
 
 /** The directory of package.json, from src/ as from dist/. */

@@ -1,0 +1,52 @@
+/** Watches a learner at work. */
+export interface Watch {
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with what is done so far. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+export interface SvmSettings {
+  readonly kernel: "linear" | "poly" | "rbf" | "sigmoid";
+  readonly gamma: number;
+  readonly coef0: number;
+  readonly degree: number;
+  readonly C: number;
+  /** Where the largest violation of optimality falls below, the solver stops. */
+  readonly tol: number;
+  /** Bytes of kernel rows kept, of all problems that run at once together. */
+  readonly cacheBytes: number;
+  readonly maxIter: number;
+}
+
+/** Two classes: numbers of examples, the positive ones first. */
+export interface SvmProblem {
+  readonly rows: Int32Array;
+  readonly positives: number;
+}
+
+export interface SvmSolution {
+  /** Label times dual variable of each of the problem's rows. */
+  readonly beta: Float64Array;
+  readonly intercept: number;
+  /** The dual's value, to be minimised. */
+  readonly objective: number;
+  readonly iterations: number;
+  readonly kernelRows: number;
+}
+
+/**
+ * Learners whose loops are no tensor program, on a device's own threads, in its queue. The same arguments give the same
+ * bits whatever the number of threads. `x` holds rows of `columns`. A promise rejects with the signal's reason.
+ */
+export interface Learners {
+  readonly threads: number;
+  /** Bytes of kernel rows that a problem of so many examples needs at least. */
+  svmLeastBytes(rows: number): number;
+  fitSvm(
+    x: Float32Array,
+    columns: number,
+    settings: SvmSettings,
+    problems: readonly SvmProblem[],
+    watch: Watch,
+  ): Promise<SvmSolution[]>;
+}
