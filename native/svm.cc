@@ -17,7 +17,7 @@ namespace flybrick {
 
 namespace {
 
-constexpr int64_t kBatch = 64;  // kernel rows of one product
+constexpr int64_t kBatch = 24;  // kernel rows of one product
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr float kNever = std::numeric_limits<float>::infinity();
 
