@@ -5,6 +5,7 @@ export {
   Transformer,
   type WorkOptions,
 } from "./estimator.js";
+export { extraTreesClassifier, type Forest, type ForestOptions, randomForestClassifier } from "./forest.js";
 export { type BlockNorm, type HogOptions, hogFeatures } from "./hog.js";
 export {
   type KNeighborsClassifier,

@@ -4,6 +4,7 @@ import { fileProblem, UserError } from "../core/errors.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../train/safetensors.js";
 import type { Estimator, ModelState, StoredArray } from "./estimator.js";
+import { Forest } from "./forest.js";
 import { KNeighborsClassifier } from "./k_neighbors.js";
 import { LogisticRegression } from "./logistic_regression.js";
 import { Pca } from "./pca.js";
@@ -12,10 +13,12 @@ import { StandardScaler } from "./standard_scaler.js";
 import { Svc } from "./svc.js";
 
 const restorers: Readonly<Record<string, (state: ModelState, parts: readonly Estimator[]) => Estimator>> = {
+  extraTreesClassifier: Forest.restore,
   kNeighborsClassifier: KNeighborsClassifier.restore,
   logisticRegression: LogisticRegression.restore,
   pca: Pca.restore,
   pipeline: Pipeline.restore,
+  randomForestClassifier: Forest.restore,
   standardScaler: StandardScaler.restore,
   svc: Svc.restore,
 };

@@ -34,6 +34,27 @@ export interface SvmSolution {
   readonly kernelRows: number;
 }
 
+export interface ForestSettings {
+  readonly features: number;
+  readonly classes: number;
+  readonly trees: number;
+  readonly maxFeatures: number;
+  readonly minSamplesSplit: number;
+  readonly minSamplesLeaf: number;
+  readonly maxDepth: number;
+  readonly bootstrap: boolean;
+  /** Thresholds at random, as extra trees have them. */
+  readonly randomSplits: boolean;
+  readonly seed: number;
+}
+
+export interface GrownTree {
+  /** Four numbers a node: feature (-1 in a leaf), last bin that goes left, right child, row of `values`. */
+  readonly nodes: Int32Array;
+  /** Class shares of each leaf. */
+  readonly values: Float32Array;
+}
+
 /**
  * Learners whose loops are no tensor program, on a device's own threads, in its queue. The same arguments give the same
  * bits whatever the number of threads. `x` holds rows of `columns`. A promise rejects with the signal's reason.
@@ -49,4 +70,12 @@ export interface Learners {
     problems: readonly SvmProblem[],
     watch: Watch,
   ): Promise<SvmSolution[]>;
+  /** Trees over `codes` [features, examples]; `cuts` [features, 256] is the value that a bin stands for. */
+  growForest(
+    codes: Uint8Array,
+    labels: Int32Array,
+    cuts: Float32Array,
+    settings: ForestSettings,
+    watch: Watch,
+  ): Promise<GrownTree[]>;
 }

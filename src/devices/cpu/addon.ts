@@ -39,6 +39,14 @@ export interface Addon {
     results: Float64Array,
     control: Int32Array,
   ): Promise<void>;
+  growForest(
+    device: Handle,
+    bins: Uint8Array,
+    labels: Int32Array,
+    cuts: Float32Array,
+    settings: Float64Array,
+    control: Int32Array,
+  ): Promise<(Int32Array | Float32Array)[]>;
 }
 
 /** The directory of package.json, from src/ as from dist/. */

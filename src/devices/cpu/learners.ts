@@ -33,6 +33,28 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
         };
       });
     },
+    async growForest(codes, labels, cuts, settings, watch) {
+      const { features, classes, trees, maxFeatures, minSamplesSplit, minSamplesLeaf, maxDepth } = settings;
+      const flags = Number(settings.bootstrap) + 2 * Number(settings.randomSplits);
+      const numbers = [
+        features,
+        classes,
+        trees,
+        maxFeatures,
+        minSamplesSplit,
+        minSamplesLeaf,
+        maxDepth,
+        flags,
+        settings.seed,
+      ];
+      const flat = await watched(watch, (control) =>
+        addon.growForest(device, codes, labels, cuts, Float64Array.from(numbers), control),
+      );
+      return Array.from({ length: trees }, (_, t) => ({
+        nodes: flat[2 * t] as Int32Array,
+        values: flat[2 * t + 1] as Float32Array,
+      }));
+    },
   };
 }
 
