@@ -21,7 +21,8 @@ const epsilon = 1e-5;
 
 /**
  * Histograms of oriented gradients (Dalal and Triggs, 2005), with scikit-image's parameters and values: of grey images,
- * as pixels of [0, 1], [images, blocks x cells x orientations]. Throws a UserError on impossible settings and on images
+ * as pixels of [0, 1], [images, blocks x cells x orientations]. A gradient exactly on the edge of two bins may fall into
+ * the other one, since the last bit of the arctangent decides and differs between mathematical libraries. Throws a UserError on impossible settings and on images
  * smaller than a block.
  */
 export async function hogFeatures(
