@@ -1,6 +1,5 @@
 // What JavaScript sees. Jobs (runs, writes, reads, frees) go through one queue to one thread, in order, so the
 // event loop never waits; promises are settled through a threadsafe function.
-#include <node_api.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "addon.h"
 #include "generated/table_hash.h"
 #include "lanes.h"
 #include "memory.h"
@@ -31,7 +31,7 @@ struct Buffer {
 };
 
 struct Job {
-  enum Type { run, write, read, release } type = run;
+  enum Type { run, write, read, release, call } type = run;
   std::shared_ptr<Program> program;
   std::vector<char*> bindings;
   std::vector<double> scalars;
@@ -39,7 +39,8 @@ struct Job {
   char* staging = nullptr;   // write: a copy of the host's bytes; read: the result's bytes
   size_t bytes = 0;
   napi_deferred deferred = nullptr;
-  napi_ref result = nullptr;  // keeps a read's array alive
+  napi_ref result = nullptr;  // keeps a read's array alive, or those of a call in a list
+  Call work;
   std::string error;
 };
 
@@ -136,6 +137,9 @@ struct Device {
       case Job::release:
         flybrick::release(job.memory, job.bytes);
         return;
+      case Job::call:
+        job.work.body(pool);
+        return;
     }
   }
 
@@ -183,11 +187,6 @@ struct ProgramHandle {
   std::shared_ptr<Program> program;
 };
 
-napi_value fail(napi_env env, const std::string& message) {
-  napi_throw_error(env, nullptr, message.c_str());
-  return nullptr;
-}
-
 template <typename T>
 T* external(napi_env env, napi_value value) {
   void* data = nullptr;
@@ -213,12 +212,6 @@ std::string text(napi_env env, napi_value value) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, buffer, sizeof buffer, &length) != napi_ok) return "";
   return std::string(buffer, length);
-}
-
-template <int N>
-bool arguments(napi_env env, napi_callback_info info, napi_value (&out)[N]) {
-  size_t count = N;
-  return napi_get_cb_info(env, info, &count, out, nullptr, nullptr) == napi_ok && count >= N;
 }
 
 int defaultThreads() {
@@ -259,7 +252,8 @@ void settled(napi_env env, napi_value, void* context, void* data) {
     napi_create_error(env, nullptr, message, &result);
     napi_reject_deferred(env, job->deferred, result);
   } else {
-    if (job->result) napi_get_reference_value(env, job->result, &result);
+    if (job->work.result) result = job->work.result(env);
+    else if (job->type == Job::read) napi_get_reference_value(env, job->result, &result);
     else napi_get_undefined(env, &result);
     napi_resolve_deferred(env, job->deferred, result);
   }
@@ -486,14 +480,38 @@ napi_value run(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+napi_value fail(napi_env env, const std::string& message) {
+  napi_throw_error(env, nullptr, message.c_str());
+  return nullptr;
+}
+
+napi_value queueCall(napi_env env, napi_value value, Call call) {
+  DeviceHandle* handle = external<DeviceHandle>(env, value);
+  if (!handle) return fail(env, "the first argument must be a device");
+  Device& device = **handle;
+  Job* job = new Job;
+  job->type = Job::call;
+  napi_value list;
+  napi_create_array(env, &list);
+  for (size_t i = 0; i < call.kept.size(); i++) napi_set_element(env, list, static_cast<uint32_t>(i), call.kept[i]);
+  napi_create_reference(env, list, 1, &job->result);
+  call.kept.clear();
+  job->work = std::move(call);
+  napi_value out = promise(env, device, job);
+  device.enqueue(job);
+  return out;
+}
+
 }  // namespace flybrick
 
 NAPI_MODULE_INIT() {
-  const std::pair<const char*, napi_callback> functions[] = {
+  std::vector<std::pair<const char*, napi_callback>> functions = {
       {"open", flybrick::open},       {"info", flybrick::info}, {"allocate", flybrick::allocateBuffer},
       {"free", flybrick::freeBuffer}, {"write", flybrick::write}, {"read", flybrick::read},
       {"prepare", flybrick::prepare}, {"run", flybrick::run},
   };
+  functions.insert(functions.end(), flybrick::kLearners, flybrick::kLearners + flybrick::kLearnerCount);
   for (const auto& [name, function] : functions) {
     napi_value value;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

@@ -16,6 +16,7 @@ import * as softmaxOps from "./ops/softmax.js";
 import { hasDevice, useDevice } from "./tensor/evaluate.js";
 import { Tensor } from "./tensor/tensor.js";
 
+export * as classic from "./classic/index.js";
 export type { DType, HostArray } from "./core/dtype.js";
 export { UserError } from "./core/errors.js";
 export type { Shape } from "./core/shape.js";

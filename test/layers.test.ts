@@ -21,6 +21,7 @@ const order = [
   "models",
   "train",
   "deploy",
+  "classic",
   "experiments",
   "cli",
 ];

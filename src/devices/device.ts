@@ -1,4 +1,5 @@
 import type { Plan } from "../core/plan.js";
+import type { Learners } from "./learners.js";
 
 /**
  * The contract of a device. Work is first in, first out: `run`, `write` and `read` take effect in the order
@@ -11,6 +12,8 @@ export interface Device {
   /** A sentence for people: processor, instruction set, threads. */
   readonly description: string;
   readonly traits: DeviceTraits;
+  /** Left out where a device has none. */
+  readonly learners?: Learners;
   /** Zeroed memory. Throws an Error that names the size where there is none. */
   allocate(bytes: number): DeviceBuffer;
   /** Gives the memory back once the work queued so far is done; safe to leave to the collector. */

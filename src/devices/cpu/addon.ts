@@ -27,6 +27,26 @@ export interface Addon {
     byteOffsets: Float64Array,
     scalars: Float64Array,
   ): Promise<void>;
+  svmLeastBytes(rows: number): number;
+  /** Arrays as native/learners.cc says. */
+  fitSvm(
+    device: Handle,
+    x: Float32Array,
+    settings: Float64Array,
+    rows: Int32Array,
+    problems: Int32Array,
+    betas: Float64Array,
+    results: Float64Array,
+    control: Int32Array,
+  ): Promise<void>;
+  growForest(
+    device: Handle,
+    bins: Uint8Array,
+    labels: Int32Array,
+    cuts: Float32Array,
+    settings: Float64Array,
+    control: Int32Array,
+  ): Promise<(Int32Array | Float32Array)[]>;
 }
 
 /** The directory of package.json, from src/ as from dist/. */

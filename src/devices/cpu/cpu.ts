@@ -11,6 +11,7 @@ import {
 } from "../device.js";
 import { type Handle, loadAddon } from "./addon.js";
 import { encode } from "./encode.js";
+import { cpuLearners } from "./learners.js";
 
 export interface CpuOptions {
   /** As many as the process may use if left out. */
@@ -63,6 +64,7 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
     name: "cpu",
     description: `${processor}, ${instructionSets[instructionSet]}, ${threads} thread${threads === 1 ? "" : "s"}${convolution === "auto" ? "" : `, ${convolution} convolutions`}`,
     traits: { channelsLast: true },
+    learners: cpuLearners(addon, device, threads),
     allocate(bytes): CpuBuffer {
       return { byteLength: bytes, handle: addon.allocate(device, bytes) };
     },

@@ -1,0 +1,156 @@
+// Each tree is one task with random numbers of its own. A node's histogram is cleared while it is read, and only bins
+// that hold an example are looked at, so that small nodes cost little.
+#include "forest.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace flybrick {
+namespace {
+
+// splitmix64 (Steele, Lea and Flood, 2014).
+struct Random {
+  uint64_t state;
+  uint64_t next() {
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+  }
+  int64_t below(int64_t n) { return int64_t((next() >> 32) * uint64_t(n) >> 32); }
+  double unit() { return double(next() >> 11) * 0x1p-53; }
+};
+
+struct Sample {
+  uint32_t row;
+  uint16_t label, weight;
+};
+
+struct Split {
+  double score = -1;
+  int32_t feature = -1, bin = 0;
+};
+
+class Grower {
+ public:
+  Grower(const uint8_t* bins, const int32_t* labels, const float* cuts, const ForestSettings& s, uint64_t number, Tree& tree)
+      : bins_(bins), cuts_(cuts), s_(s), random_{s.seed}, tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
+    random_.state = random_.next() ^ (number + 1) * 0xd1342543de82ef95u;
+    std::iota(order_.begin(), order_.end(), 0);
+    std::vector<uint16_t> weights(s.examples, s.bootstrap ? 0 : 1);
+    if (s.bootstrap)
+      for (int64_t i = 0; i < s.examples; i++) weights[random_.below(s.examples)]++;
+    for (int64_t i = 0; i < s.examples; i++)
+      if (weights[i]) samples_.push_back({uint32_t(i), uint16_t(labels[i]), weights[i]});
+  }
+
+  void grow() {
+    struct Open {
+      int64_t begin, end, depth;
+      int32_t parent;  // whose right child this is, or -1
+    };
+    std::vector<Open> open = {{0, int64_t(samples_.size()), 0, -1}};
+    while (!open.empty()) {
+      const Open node = open.back();
+      open.pop_back();
+      const int32_t number = int32_t(tree_.nodes.size() / 4);
+      if (node.parent >= 0) tree_.nodes[4 * node.parent + 2] = number;
+      const int64_t weight = count(node.begin, node.end);
+      const bool pure = *std::max_element(total_.begin(), total_.end()) == weight;
+      Split split;
+      if (!pure && weight >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
+      if (split.feature < 0) {
+        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, 0, int32_t(tree_.values.size() / s_.classes)});
+        for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
+        continue;
+      }
+      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0, 0});
+      const uint8_t* column = bins_ + split.feature * s_.examples;
+      const auto middle = std::stable_partition(samples_.begin() + node.begin, samples_.begin() + node.end, [&](const Sample& one) { return column[one.row] <= split.bin; });
+      const int64_t cut = middle - samples_.begin();
+      open.push_back({cut, node.end, node.depth + 1, number});
+      open.push_back({node.begin, cut, node.depth + 1, -1});
+    }
+  }
+
+ private:
+  int64_t count(int64_t begin, int64_t end) {
+    std::fill(total_.begin(), total_.end(), 0);
+    int64_t weight = 0;
+    for (int64_t i = begin; i < end; i++) total_[samples_[i].label] += samples_[i].weight, weight += samples_[i].weight;
+    return weight;
+  }
+
+  // The best of maxFeatures features drawn at random; more are drawn while all of them are constant here.
+  Split choose(int64_t begin, int64_t end, int64_t weight) {
+    Split best;
+    bool varied = false;
+    for (int64_t drawn = 0; drawn < s_.features && (drawn < s_.maxFeatures || !varied); drawn++) {
+      std::swap(order_[drawn], order_[drawn + random_.below(s_.features - drawn)]);
+      varied |= tryFeature(order_[drawn], begin, end, weight, best);
+    }
+    return best;
+  }
+
+  // Gini: what both sides' squared counts over their weights add up to, the larger the purer. False where constant.
+  bool tryFeature(int32_t feature, int64_t begin, int64_t end, int64_t weight, Split& best) {
+    const uint8_t* column = bins_ + feature * s_.examples;
+    uint64_t used[4] = {};
+    for (int64_t i = begin; i < end; i++) {
+      const uint8_t bin = column[samples_[i].row];
+      histogram_[bin * s_.classes + samples_[i].label] += samples_[i].weight;
+      used[bin >> 6] |= uint64_t(1) << (bin & 63);
+    }
+    int32_t list[256], count = 0;
+    for (int32_t word = 0; word < 4; word++)
+      for (uint64_t rest = used[word]; rest; rest &= rest - 1) list[count++] = word * 64 + __builtin_ctzll(rest);
+    const float* cuts = cuts_ + feature * 256;
+    double threshold = 0;
+    if (s_.randomSplits && count > 1) threshold = cuts[list[0]] + random_.unit() * (double(cuts[list[count - 1]]) - cuts[list[0]]);
+    std::fill(left_.begin(), left_.end(), 0);
+    int64_t leftWeight = 0;
+    for (int32_t k = 0; k < count; k++) {
+      uint32_t* here = histogram_.data() + list[k] * s_.classes;
+      int64_t lefts = 0, rights = 0;
+      for (int64_t c = 0; c < s_.classes; c++) {
+        left_[c] += here[c];
+        leftWeight += here[c];
+        const uint32_t right = total_[c] - left_[c];
+        lefts += int64_t(uint64_t(left_[c]) * left_[c]);
+        rights += int64_t(uint64_t(right) * right);
+        here[c] = 0;
+      }
+      if (k + 1 == count) break;
+      if (s_.randomSplits && !(cuts[list[k]] <= threshold && (cuts[list[k + 1]] > threshold || k + 2 == count))) continue;
+      if (leftWeight < s_.minSamplesLeaf || weight - leftWeight < s_.minSamplesLeaf) continue;
+      const double score = double(lefts) / double(leftWeight) + double(rights) / double(weight - leftWeight);
+      // Halfway to the next value that occurs in this node.
+      if (score > best.score) best = {score, feature, (list[k] + list[k + 1]) / 2};
+    }
+    return count > 1;
+  }
+
+  const uint8_t* bins_;
+  const float* cuts_;
+  const ForestSettings& s_;
+  Random random_;
+  Tree& tree_;
+  std::vector<int32_t> order_;
+  std::vector<uint32_t> histogram_, left_, total_;
+  std::vector<Sample> samples_;
+};
+
+}  // namespace
+
+void growForest(Pool& pool, const uint8_t* bins, const int32_t* labels, const float* cuts, const ForestSettings& settings,
+                std::vector<Tree>& trees, int32_t* control) {
+  trees.resize(settings.trees);
+  pool.parallel(settings.trees, [&](int64_t i, int) {
+    if (__atomic_load_n(control, __ATOMIC_RELAXED)) return;
+    Grower(bins, labels, cuts, settings, uint64_t(i), trees[i]).grow();
+    __atomic_add_fetch(control + 1, 1, __ATOMIC_RELAXED);
+  });
+}
+
+}  // namespace flybrick

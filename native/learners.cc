@@ -1,0 +1,108 @@
+// What JavaScript sees of the learners: arguments checked and turned into calls.
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "addon.h"
+#include "forest.h"
+#include "svm.h"
+
+namespace flybrick {
+namespace {
+
+// svmLeastBytes(rows) -> number
+napi_value leastBytes(napi_env env, napi_callback_info info) {
+  napi_value args[1], out;
+  double rows = 0;
+  if (!arguments(env, info, args) || napi_get_value_double(env, args[0], &rows) != napi_ok)
+    return fail(env, "svmLeastBytes(rows) takes a number");
+  napi_create_double(env, double(svmLeastBytes(int64_t(rows))), &out);
+  return out;
+}
+
+// fitSvm(device, x: Float32Array, settings: Float64Array, rows: Int32Array, problems: Int32Array, betas: Float64Array,
+// results: Float64Array, control: Int32Array) -> promise. A problem is its count and its positives, its rows follow
+// those of the problem before; results has four numbers for each.
+napi_value fitSvm(napi_env env, napi_callback_info info) {
+  napi_value args[8];
+  if (!arguments(env, info, args)) return fail(env, "fitSvm takes eight arguments");
+  size_t xLength, settingCount, rowCount, problemWords, betaCount, resultCount, controlCount;
+  const float* x = elements<float>(env, args[1], napi_float32_array, &xLength);
+  const double* s = elements<double>(env, args[2], napi_float64_array, &settingCount);
+  const int32_t* rows = elements<int32_t>(env, args[3], napi_int32_array, &rowCount);
+  const int32_t* words = elements<int32_t>(env, args[4], napi_int32_array, &problemWords);
+  double* betas = elements<double>(env, args[5], napi_float64_array, &betaCount);
+  double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
+  int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
+  if (!x || !s || !rows || !words || !betas || !results || !control || settingCount != 9 || controlCount != 2 ||
+      problemWords % 2 || resultCount != problemWords * 2 || betaCount != rowCount || !(s[0] >= 1))
+    return fail(env, "fitSvm: the arrays are not of the right types and lengths");
+  const SvmSettings settings = {{SvmKernelKind(int32_t(s[1])), float(s[2]), float(s[3]), float(s[4])}, int64_t(s[0]), s[5], s[6], s[7], s[8]};
+  auto problems = std::make_shared<std::vector<SvmProblem>>();
+  size_t at = 0;
+  for (size_t i = 0; i < problemWords / 2; i++) {
+    const int64_t count = words[2 * i], positives = words[2 * i + 1];
+    if (count < 1 || positives < 0 || positives > count || at + count > rowCount) return fail(env, "fitSvm: a problem has no such rows");
+    problems->push_back({rows + at, count, positives, betas + at, results + 4 * i});
+    at += count;
+  }
+  const int64_t examples = int64_t(xLength) / settings.columns;
+  for (size_t i = 0; i < rowCount; i++)
+    if (rows[i] < 0 || rows[i] >= examples) return fail(env, "fitSvm: there is no row " + std::to_string(rows[i]));
+  Call call;
+  call.kept.assign(args + 1, args + 8);
+  call.body = [=](Pool& pool) { svmFit(pool, x, settings, problems->data(), int64_t(problems->size()), Control{control}); };
+  return queueCall(env, args[0], std::move(call));
+}
+
+template <typename T>
+napi_value typedArray(napi_env env, napi_typedarray_type type, const std::vector<T>& values) {
+  napi_value buffer, out;
+  void* to = nullptr;
+  napi_create_arraybuffer(env, values.size() * sizeof(T), &to, &buffer);
+  if (!values.empty()) std::memcpy(to, values.data(), values.size() * sizeof(T));
+  napi_create_typedarray(env, type, values.size(), buffer, 0, &out);
+  return out;
+}
+
+// growForest(device, bins: Uint8Array, labels: Int32Array, cuts: Float32Array, settings: Float64Array, control:
+// Int32Array) -> promise of [nodes: Int32Array, values: Float32Array] of each tree in a flat list.
+napi_value growForest(napi_env env, napi_callback_info info) {
+  napi_value args[6];
+  if (!arguments(env, info, args)) return fail(env, "growForest takes six arguments");
+  size_t binCount, labelCount, cutCount, settingCount, controlCount;
+  const uint8_t* bins = elements<uint8_t>(env, args[1], napi_uint8_array, &binCount);
+  const int32_t* labels = elements<int32_t>(env, args[2], napi_int32_array, &labelCount);
+  const float* cuts = elements<float>(env, args[3], napi_float32_array, &cutCount);
+  const double* s = elements<double>(env, args[4], napi_float64_array, &settingCount);
+  int32_t* control = elements<int32_t>(env, args[5], napi_int32_array, &controlCount);
+  if (!bins || !labels || !cuts || !s || !control || settingCount != 9 || controlCount != 2 || labelCount < 1 ||
+      !(s[0] >= 1) || binCount != labelCount * size_t(s[0]) || cutCount != 256 * size_t(s[0]) || !(s[1] >= 1 && s[1] <= 65535))
+    return fail(env, "growForest: the arrays are not of the right types and lengths");
+  for (size_t i = 0; i < labelCount; i++)
+    if (labels[i] < 0 || labels[i] >= s[1]) return fail(env, "growForest: there is no class " + std::to_string(labels[i]));
+  const ForestSettings settings = {int64_t(labelCount), int64_t(s[0]), int64_t(s[1]), int64_t(s[2]), int64_t(s[3]), int64_t(s[4]),
+                                   int64_t(s[5]), int64_t(s[6]), int(s[7]) % 2 == 1, int(s[7]) >= 2, uint64_t(s[8])};
+  auto trees = std::make_shared<std::vector<Tree>>();
+  Call call;
+  call.kept.assign(args + 1, args + 6);
+  call.body = [=](Pool& pool) { growForest(pool, bins, labels, cuts, settings, *trees, control); };
+  call.result = [=](napi_env env) {
+    napi_value out;
+    napi_create_array(env, &out);
+    uint32_t at = 0;
+    for (const Tree& tree : *trees) {
+      napi_set_element(env, out, at++, typedArray(env, napi_int32_array, tree.nodes));
+      napi_set_element(env, out, at++, typedArray(env, napi_float32_array, tree.values));
+    }
+    return out;
+  };
+  return queueCall(env, args[0], std::move(call));
+}
+
+}  // namespace
+
+const std::pair<const char*, napi_callback> kLearners[] = {{"svmLeastBytes", leastBytes}, {"fitSvm", fitSvm}, {"growForest", growForest}};
+const size_t kLearnerCount = sizeof kLearners / sizeof *kLearners;
+
+}  // namespace flybrick

@@ -1,0 +1,259 @@
+import {
+  Classifier,
+  isCount,
+  largestInRows,
+  type ModelState,
+  requireSetting,
+  Stepper,
+  storedArray,
+  type WorkOptions,
+} from "./estimator.js";
+import { learners } from "./learners.js";
+import { type Matrix, requireMemory } from "./matrix.js";
+
+export interface ForestOptions {
+  /** Trees; 100 if left out. */
+  readonly nEstimators?: number;
+  /** Features tried at each node; `sqrt` of all if left out. */
+  readonly maxFeatures?: "sqrt" | number;
+  /** Without a bound if left out. */
+  readonly maxDepth?: number;
+  /** 2 if left out. */
+  readonly minSamplesSplit?: number;
+  /** 1 if left out. */
+  readonly minSamplesLeaf?: number;
+  /** Each tree sees as many examples, drawn with replacement; forests do and extra trees do not if left out. */
+  readonly bootstrap?: boolean;
+  /** Seed; 0 if left out. */
+  readonly randomState?: number;
+}
+
+const bins = 256;
+
+/** Trees by Gini impurity whose leaves' class shares are averaged. Splits are exact on features of at most 256 values. */
+export class Forest extends Classifier {
+  /** Four numbers a node: feature or -1, 0, right child (the left one follows), row of `values`. */
+  private nodes = new Int32Array(0);
+  /** What goes left is at most the threshold; one a node. */
+  private thresholds = new Float32Array(0);
+  /** Class shares of leaves. */
+  private values = new Float32Array(0);
+  /** Where each tree begins. */
+  private roots = new Int32Array(0);
+
+  constructor(
+    readonly kind: "randomForestClassifier" | "extraTreesClassifier",
+    readonly options: ForestOptions = {},
+  ) {
+    super();
+    const {
+      nEstimators = 100,
+      maxFeatures = "sqrt",
+      maxDepth = 1,
+      minSamplesSplit = 2,
+      minSamplesLeaf = 1,
+      randomState = 0,
+    } = options;
+    requireSetting(isCount(nEstimators), "nEstimators", nEstimators, "a whole number of at least 1");
+    requireSetting(
+      maxFeatures === "sqrt" || isCount(maxFeatures),
+      "maxFeatures",
+      maxFeatures,
+      "sqrt or a whole number of at least 1",
+    );
+    requireSetting(isCount(maxDepth), "maxDepth", maxDepth, "a whole number of at least 1");
+    requireSetting(
+      isCount(minSamplesSplit) && minSamplesSplit > 1,
+      "minSamplesSplit",
+      minSamplesSplit,
+      "a whole number of at least 2",
+    );
+    requireSetting(isCount(minSamplesLeaf), "minSamplesLeaf", minSamplesLeaf, "a whole number of at least 1");
+    requireSetting(
+      Number.isSafeInteger(randomState) && randomState >= 0,
+      "randomState",
+      randomState,
+      "a whole number from 0 to 2^53 - 1",
+    );
+  }
+
+  static restore({ kind, settings, arrays }: ModelState): Forest {
+    const { features, ...options } = settings as ForestOptions & { features?: number };
+    const made = new Forest(kind as Forest["kind"], options);
+    made.nodes = arrays.nodes!.values as Int32Array<ArrayBuffer>;
+    made.thresholds = arrays.thresholds!.values as Float32Array<ArrayBuffer>;
+    made.values = arrays.values!.values as Float32Array<ArrayBuffer>;
+    made.roots = arrays.roots!.values as Int32Array<ArrayBuffer>;
+    made.classes = arrays.classes!.values as Int32Array;
+    made.columns = features ?? 0;
+    return made;
+  }
+
+  state(): ModelState {
+    this.requireFitted();
+    const { nodes, thresholds, values, roots, classes } = this;
+    return {
+      kind: this.kind,
+      settings: { ...this.options, features: this.columns },
+      arrays: {
+        nodes: storedArray(nodes, thresholds.length, 4),
+        thresholds: storedArray(thresholds, thresholds.length),
+        values: storedArray(values, values.length / classes.length, classes.length),
+        roots: storedArray(roots, roots.length),
+        classes: storedArray(classes, classes.length),
+      },
+    };
+  }
+
+  protected override async learn(
+    x: Matrix,
+    y: Int32Array,
+    classes: number,
+    { signal, onProgress }: WorkOptions,
+  ): Promise<void> {
+    const {
+      nEstimators = 100,
+      maxFeatures = "sqrt",
+      maxDepth = 2 ** 31,
+      minSamplesSplit = 2,
+      minSamplesLeaf = 1,
+      randomState = 0,
+    } = this.options;
+    requireMemory(
+      x.values.length,
+      `bins of ${x.rows} examples of ${x.columns} features`,
+      "take fewer of either",
+    );
+    const native = learners(this.kind);
+    const isExtra = this.kind === "extraTreesClassifier";
+    const binned = binFeatures(x);
+    const trees = await native.growForest(
+      binned.codes,
+      y,
+      binned.highs,
+      {
+        features: x.columns,
+        classes,
+        trees: nEstimators,
+        maxFeatures: Math.min(
+          x.columns,
+          maxFeatures === "sqrt" ? Math.max(1, Math.floor(Math.sqrt(x.columns))) : maxFeatures,
+        ),
+        minSamplesSplit,
+        minSamplesLeaf,
+        maxDepth,
+        bootstrap: this.options.bootstrap ?? !isExtra,
+        randomSplits: isExtra,
+        seed: randomState,
+      },
+      { signal, onProgress: (done) => onProgress?.({ what: "trees", done, total: nEstimators }) },
+    );
+    this.roots = new Int32Array(nEstimators);
+    this.nodes = new Int32Array(trees.reduce((sum, { nodes }) => sum + nodes.length, 0));
+    this.values = new Float32Array(trees.reduce((sum, { values }) => sum + values.length, 0));
+    this.thresholds = new Float32Array(this.nodes.length / 4);
+    let [node, value] = [0, 0];
+    for (const [t, tree] of trees.entries()) {
+      this.roots[t] = node;
+      for (let i = 0; i < tree.nodes.length; i += 4) {
+        const [feature, bin, right, leaf] = tree.nodes.subarray(i, i + 4);
+        const at = node + i / 4;
+        this.nodes.set([feature!, 0, right! + node, leaf! + value / classes], 4 * at);
+        if (feature! >= 0) this.thresholds[at] = between(binned, feature! * bins + bin!);
+      }
+      this.values.set(tree.values, value);
+      node += tree.nodes.length / 4;
+      value += tree.values.length;
+    }
+  }
+
+  /** Mean class shares of the leaves [rows, classes], in the order of `classes`. */
+  async predictProba(x: Matrix, options: WorkOptions = {}): Promise<Float32Array> {
+    this.requireFeatures(x);
+    const classes = this.classes.length;
+    const out = new Float32Array(x.rows * classes);
+    const stepper = new Stepper(options, "examples", x.rows);
+    const sums = new Float64Array(classes);
+    for (let i = 0; i < x.rows; i++) {
+      sums.fill(0);
+      for (const root of this.roots) {
+        let node = root;
+        for (let feature = this.nodes[4 * node]!; feature >= 0; feature = this.nodes[4 * node]!)
+          node =
+            x.values[i * x.columns + feature]! <= this.thresholds[node]!
+              ? node + 1
+              : this.nodes[4 * node + 2]!;
+        const leaf = this.nodes[4 * node + 3]! * classes;
+        for (let c = 0; c < classes; c++) sums[c]! += this.values[leaf + c]!;
+      }
+      for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / this.roots.length;
+      if (i % 64 === 63) await stepper.step(i + 1);
+    }
+    return out;
+  }
+
+  protected override async decide(x: Matrix, options: WorkOptions): Promise<Int32Array> {
+    return largestInRows(await this.predictProba(x, options), this.classes.length);
+  }
+}
+
+/** Breiman's random forest, as scikit-learn's RandomForestClassifier. Throws a UserError on impossible settings. */
+export function randomForestClassifier(options: ForestOptions = {}): Forest {
+  return new Forest("randomForestClassifier", options);
+}
+
+/** Extremely randomised trees (Geurts, Ernst and Wehenkel, 2006), as scikit-learn's ExtraTreesClassifier. */
+export function extraTreesClassifier(options: ForestOptions = {}): Forest {
+  return new Forest("extraTreesClassifier", options);
+}
+
+interface Binned {
+  /** [features, examples] */
+  readonly codes: Uint8Array;
+  /** Smallest and largest value of each bin, [features, 256]. */
+  readonly lows: Float32Array;
+  readonly highs: Float32Array;
+}
+
+/** A bin for each distinct value where there are at most 256, else bins of about as many examples each. */
+function binFeatures(x: Matrix): Binned {
+  const { rows, columns, values } = x;
+  const codes = new Uint8Array(rows * columns);
+  const lows = new Float32Array(columns * bins);
+  const highs = new Float32Array(columns * bins);
+  const column = new Float32Array(rows);
+  for (let j = 0; j < columns; j++) {
+    for (let i = 0; i < rows; i++) column[i] = values[i * columns + j]!;
+    const sorted = column.slice().sort();
+    let distinct = 1;
+    for (let i = 1; i < rows; i++) if (sorted[i] !== sorted[i - 1]) distinct++;
+    const wanted = distinct <= bins ? 1 : rows / bins;
+    let [bin, filled] = [0, 0];
+    lows[j * bins] = sorted[0]!;
+    for (let i = 0; i < rows; i++) {
+      if (i > 0 && sorted[i] !== sorted[i - 1] && filled >= wanted * (distinct <= bins ? 1 : bin + 1)) {
+        bin++;
+        lows[j * bins + bin] = sorted[i]!;
+      }
+      highs[j * bins + bin] = sorted[i]!;
+      filled++;
+    }
+    const tops = highs.subarray(j * bins, j * bins + bin + 1);
+    for (let i = 0; i < rows; i++) {
+      let [low, high] = [0, bin];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (column[i]! <= tops[middle]!) high = middle;
+        else low = middle + 1;
+      }
+      codes[j * rows + i] = low;
+    }
+  }
+  return { codes, lows, highs };
+}
+
+/** A threshold between a bin and the next, never the next one's own value. */
+function between({ lows, highs }: Binned, bin: number): number {
+  const middle = Math.fround((highs[bin]! + lows[bin + 1]!) / 2);
+  return middle < lows[bin + 1]! ? middle : highs[bin]!;
+}

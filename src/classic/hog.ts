@@ -1,0 +1,143 @@
+import type { LabelledImages } from "../data/index.js";
+import { isCount, requireSetting, Stepper, type WorkOptions } from "./estimator.js";
+import { type Matrix, row, zeroMatrix } from "./matrix.js";
+
+export type BlockNorm = "L1" | "L1-sqrt" | "L2" | "L2-Hys";
+
+export interface HogOptions {
+  /** Bins of half a turn; 9 if left out. */
+  readonly orientations?: number;
+  /** Rows and columns; [8, 8] if left out. */
+  readonly pixelsPerCell?: readonly [number, number];
+  /** Rows and columns; [3, 3] if left out. */
+  readonly cellsPerBlock?: readonly [number, number];
+  /** `L2-Hys` if left out: L2, cut off at 0.2, L2 again. */
+  readonly blockNorm?: BlockNorm;
+  /** Take the square root of every pixel first. */
+  readonly transformSqrt?: boolean;
+}
+
+const epsilon = 1e-5;
+
+/**
+ * Histograms of oriented gradients (Dalal and Triggs, 2005), with scikit-image's parameters and values: of grey images,
+ * as pixels of [0, 1], [images, blocks x cells x orientations]. A gradient exactly on the edge of two bins may fall into
+ * the other one, since the last bit of the arctangent decides and differs between mathematical libraries. Throws a UserError on impossible settings and on images
+ * smaller than a block.
+ */
+export async function hogFeatures(
+  images: LabelledImages,
+  options: HogOptions = {},
+  work: WorkOptions = {},
+): Promise<Matrix> {
+  const {
+    orientations = 9,
+    pixelsPerCell = [8, 8],
+    cellsPerBlock = [3, 3],
+    blockNorm = "L2-Hys",
+    transformSqrt = false,
+  } = options;
+  requireSetting(isCount(orientations), "orientations", orientations, "a whole number of at least 1");
+  requireSetting(
+    pixelsPerCell.every(isCount),
+    "pixelsPerCell",
+    `[${pixelsPerCell}]`,
+    "two whole numbers of at least 1",
+  );
+  requireSetting(
+    cellsPerBlock.every(isCount),
+    "cellsPerBlock",
+    `[${cellsPerBlock}]`,
+    "two whole numbers of at least 1",
+  );
+  requireSetting(
+    ["L1", "L1-sqrt", "L2", "L2-Hys"].includes(blockNorm),
+    "blockNorm",
+    blockNorm,
+    "L1, L1-sqrt, L2 or L2-Hys",
+  );
+  const { height, width, count } = images;
+  const cells = [Math.floor(height / pixelsPerCell[0]), Math.floor(width / pixelsPerCell[1])] as const;
+  const blocks = [cells[0] - cellsPerBlock[0] + 1, cells[1] - cellsPerBlock[1] + 1] as const;
+  requireSetting(
+    blocks[0] >= 1 && blocks[1] >= 1,
+    "cellsPerBlock",
+    `[${cellsPerBlock}]`,
+    `at most the ${cells[0]} x ${cells[1]} cells of an image of ${height} x ${width} pixels, or smaller cells`,
+  );
+  const blockLength = cellsPerBlock[0] * cellsPerBlock[1] * orientations;
+  const out = zeroMatrix(count, blocks[0] * blocks[1] * blockLength);
+  const levels = Float64Array.from({ length: 256 }, (_, byte) =>
+    transformSqrt ? Math.sqrt(byte / 255) : byte / 255,
+  );
+  const pixels = new Float64Array(height * width);
+  const histogram = new Float64Array(cells[0] * cells[1] * orientations);
+  const block = new Float64Array(blockLength);
+  const stepper = new Stepper(work, "images", count);
+  for (let image = 0; image < count; image++) {
+    for (let i = 0; i < pixels.length; i++) pixels[i] = levels[images.images[image * pixels.length + i]!]!;
+    fillHistogram(pixels, width, cells, pixelsPerCell, orientations, histogram);
+    const features = row(out, image);
+    let at = 0;
+    for (let r = 0; r < blocks[0]; r++)
+      for (let c = 0; c < blocks[1]; c++, at += blockLength) {
+        const run = cellsPerBlock[1] * orientations;
+        for (let i = 0; i < cellsPerBlock[0]; i++) {
+          const from = ((r + i) * cells[1] + c) * orientations;
+          block.set(histogram.subarray(from, from + run), i * run);
+        }
+        normalize(block, blockNorm);
+        features.set(block, at);
+      }
+    await stepper.step(image + 1);
+  }
+  return out;
+}
+
+/** Each cell's mean gradient magnitude by orientation; central differences, 0 at the border. */
+function fillHistogram(
+  pixels: Float64Array,
+  width: number,
+  cells: readonly [number, number],
+  [cellRows, cellColumns]: readonly [number, number],
+  orientations: number,
+  out: Float64Array,
+): void {
+  const height = pixels.length / width;
+  const bin = 180 / orientations;
+  out.fill(0);
+  for (let y = 0; y < cells[0] * cellRows; y++)
+    for (let x = 0; x < cells[1] * cellColumns; x++) {
+      const at = y * width + x;
+      const down = y === 0 || y === height - 1 ? 0 : pixels[at + width]! - pixels[at - width]!;
+      const across = x === 0 || x === width - 1 ? 0 : pixels[at + 1]! - pixels[at - 1]!;
+      if (down === 0 && across === 0) continue;
+      const degrees = Math.atan2(down, across) * (180 / Math.PI);
+      const angle = degrees < 0 ? degrees + 180 : degrees % 180;
+      // 180 itself, from rounding, belongs to no bin, as in scikit-image.
+      if (angle >= 180) continue;
+      let o = Math.floor(angle / bin);
+      if (angle >= bin * (o + 1)) o++;
+      else if (angle < bin * o) o--;
+      const cell = Math.floor(y / cellRows) * cells[1] + Math.floor(x / cellColumns);
+      out[cell * orientations + o]! += Math.sqrt(down * down + across * across);
+    }
+  for (let i = 0; i < out.length; i++) out[i]! /= cellRows * cellColumns;
+}
+
+function normalize(block: Float64Array, norm: BlockNorm): void {
+  const scale = (by: number): void => {
+    for (let i = 0; i < block.length; i++) block[i]! /= by;
+  };
+  const l2 = (): number =>
+    Math.sqrt(block.reduce((sum, value) => sum + value * value, 0) + epsilon * epsilon);
+  if (norm === "L1" || norm === "L1-sqrt") {
+    scale(block.reduce((sum, value) => sum + Math.abs(value), 0) + epsilon);
+    if (norm === "L1-sqrt") for (let i = 0; i < block.length; i++) block[i] = Math.sqrt(block[i]!);
+    return;
+  }
+  scale(l2());
+  if (norm === "L2") return;
+  for (let i = 0; i < block.length; i++) block[i] = Math.min(block[i]!, 0.2);
+  scale(l2());
+}

@@ -1,0 +1,127 @@
+import { gradients } from "../ops/gradients.js";
+import { linear } from "../ops/matmul.js";
+import { crossEntropy, softmax } from "../ops/softmax.js";
+import { evaluate, tensor, variable } from "../tensor/tensor.js";
+import {
+  Classifier,
+  isCount,
+  largestInRows,
+  type ModelState,
+  requireSetting,
+  Stepper,
+  storedArray,
+  type WorkOptions,
+} from "./estimator.js";
+import { minimize } from "./lbfgs.js";
+import { type Matrix, matrix, zeroMatrix } from "./matrix.js";
+
+export interface LogisticRegressionOptions {
+  /** Inverse of the penalty's strength; 1 if left out. */
+  readonly C?: number;
+  /** Ends where no entry of the mean loss's gradient is larger; 1e-5 if left out. */
+  readonly tol?: number;
+  /** 100 if left out. */
+  readonly maxIter?: number;
+}
+
+/** Softmax regression by L-BFGS: the sum of cross-entropies times C plus half the squared weights, biases apart. */
+export class LogisticRegression extends Classifier {
+  readonly kind = "logisticRegression";
+  /** [classes, features] */
+  coef: Matrix = zeroMatrix(0, 0);
+  intercept = new Float32Array(0);
+
+  constructor(readonly options: LogisticRegressionOptions = {}) {
+    super();
+    const { C = 1, tol = 1e-5, maxIter = 100 } = options;
+    requireSetting(C > 0, "C", C, "a number above 0");
+    requireSetting(tol > 0, "tol", tol, "a number above 0");
+    requireSetting(isCount(maxIter), "maxIter", maxIter, "a whole number of at least 1");
+  }
+
+  static restore({ settings, arrays }: ModelState): LogisticRegression {
+    const made = new LogisticRegression(settings);
+    const [rows, columns] = arrays.coef!.shape as [number, number];
+    made.coef = matrix(arrays.coef!.values, rows, columns);
+    made.intercept = arrays.intercept!.values as Float32Array<ArrayBuffer>;
+    made.classes = arrays.classes!.values as Int32Array;
+    made.columns = columns;
+    return made;
+  }
+
+  state(): ModelState {
+    this.requireFitted();
+    const { rows, columns, values } = this.coef;
+    return {
+      kind: this.kind,
+      settings: { ...this.options },
+      arrays: {
+        coef: storedArray(values, rows, columns),
+        intercept: storedArray(this.intercept, rows),
+        classes: storedArray(this.classes, rows),
+      },
+    };
+  }
+
+  /** Probabilities [rows, classes] in the order of `classes`. */
+  async predictProba(x: Matrix): Promise<Float32Array> {
+    this.requireFeatures(x);
+    return x.rows === 0 ? new Float32Array(0) : softmax(this.logits(x)).data();
+  }
+
+  protected override async decide(x: Matrix): Promise<Int32Array> {
+    return largestInRows(await this.logits(x).data(), this.classes.length);
+  }
+
+  private logits(x: Matrix) {
+    const { rows, columns, values } = this.coef;
+    return linear(
+      tensor(x.values, [x.rows, columns]),
+      tensor(values, [rows, columns]),
+      tensor(this.intercept),
+    );
+  }
+
+  protected override async learn(
+    x: Matrix,
+    y: Int32Array,
+    classes: number,
+    options: WorkOptions,
+  ): Promise<void> {
+    const { C = 1, tol = 1e-5, maxIter = 100 } = this.options;
+    const count = classes * x.columns;
+    const inputs = tensor(x.values, [x.rows, x.columns]);
+    const labels = tensor(y);
+    const weight = variable(tensor(new Float32Array(count), [classes, x.columns]), { requiresGrad: true });
+    const bias = variable(tensor(new Float32Array(classes)), { requiresGrad: true });
+    const slopeAt = async (point: Float64Array) => {
+      weight.set(Float32Array.from(point.subarray(0, count)));
+      bias.set(Float32Array.from(point.subarray(count)));
+      const loss = crossEntropy(linear(inputs, weight, bias), labels);
+      const [byWeight, byBias] = gradients(loss, [weight, bias]);
+      await evaluate(loss, byWeight!, byBias!);
+      const gradient = new Float64Array(point.length);
+      gradient.set(await byWeight!.data());
+      gradient.set(await byBias!.data(), count);
+      let squares = 0;
+      for (let i = 0; i < count; i++) {
+        squares += point[i]! ** 2;
+        gradient[i]! += point[i]! / (C * x.rows);
+      }
+      return { value: (await loss.item()) + squares / (2 * C * x.rows), gradient };
+    };
+    const stepper = new Stepper(options, "iterations", maxIter);
+    const found = await minimize(slopeAt, new Float64Array(count + classes), {
+      maxIterations: maxIter,
+      tolerance: tol,
+      onIteration: (iteration) => stepper.step(iteration),
+    });
+    this.coef = matrix(found.subarray(0, count), classes, x.columns);
+    this.intercept = Float32Array.from(found.subarray(count));
+  }
+}
+
+/** Softmax regression, as scikit-learn's LogisticRegression (multinomial). Throws a UserError on impossible settings. */
+export function logisticRegression(options: LogisticRegressionOptions = {}): LogisticRegression {
+  return new LogisticRegression(options);
+}

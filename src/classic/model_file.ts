@@ -1,0 +1,107 @@
+import { readFile } from "node:fs/promises";
+import { dtypeOf, hostArray } from "../core/dtype.js";
+import { fileProblem, UserError } from "../core/errors.js";
+import { atomicWrite } from "../train/atomic_write.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../train/safetensors.js";
+import type { Estimator, ModelState, StoredArray } from "./estimator.js";
+import { Forest } from "./forest.js";
+import { KNeighborsClassifier } from "./k_neighbors.js";
+import { LogisticRegression } from "./logistic_regression.js";
+import { Pca } from "./pca.js";
+import { Pipeline } from "./pipeline.js";
+import { StandardScaler } from "./standard_scaler.js";
+import { Svc } from "./svc.js";
+
+const restorers: Readonly<Record<string, (state: ModelState, parts: readonly Estimator[]) => Estimator>> = {
+  extraTreesClassifier: Forest.restore,
+  kNeighborsClassifier: KNeighborsClassifier.restore,
+  logisticRegression: LogisticRegression.restore,
+  pca: Pca.restore,
+  pipeline: Pipeline.restore,
+  randomForestClassifier: Forest.restore,
+  standardScaler: StandardScaler.restore,
+  svc: Svc.restore,
+};
+
+const format = "flybrick-classic";
+const version = "1";
+
+/** A model in the file's header: where its arrays lie is said by their names. */
+interface Outline {
+  readonly kind: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly parts?: readonly Outline[];
+}
+
+const dtypes = { f32: "F32", i32: "I32", u8: "U8" } as const;
+const hostTypes = { F32: "f32", I32: "i32", U8: "u8" } as const;
+
+/**
+ * Writes a fitted model as safetensors whose metadata hold its kind and settings as JSON, whole or not at all.
+ * Throws a UserError where it is not fitted or the file cannot be written.
+ */
+export async function saveModel(model: Estimator, path: string): Promise<void> {
+  const tensors = new Map<string, StoredTensor>();
+  const outline = outlineOf(model.state(), "", tensors);
+  await atomicWrite(path, encodeSafetensors(tensors, { format, version, model: JSON.stringify(outline) }));
+}
+
+function outlineOf(
+  { kind, settings, arrays, parts }: ModelState,
+  prefix: string,
+  to: Map<string, StoredTensor>,
+): Outline {
+  for (const [name, { values, shape }] of Object.entries(arrays)) {
+    const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    to.set(`${prefix}${name}`, { dtype: dtypes[dtypeOf(values)], shape, data });
+  }
+  if (!parts) return { kind, settings };
+  return { kind, settings, parts: parts.map((part, i) => outlineOf(part, `${prefix}${i}.`, to)) };
+}
+
+/** Reads what `saveModel` wrote. Throws a UserError where the file is missing, damaged or holds something else. */
+export async function loadModel(path: string): Promise<Estimator> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new UserError(
+      `${path} cannot be read, because ${fileProblem(error)}: name a model that was saved.`,
+    );
+  });
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  if (metadata.format !== format || metadata.version !== version)
+    throw new UserError(
+      `${path} holds ${metadata.format ?? "no classic model"}, version ${metadata.version}; name a file that saveModel of this version wrote`,
+    );
+  try {
+    return restore(JSON.parse(metadata.model!), "", tensors);
+  } catch (error) {
+    throw new UserError(`${path} is not a sound model: ${(error as Error).message}; save it again`, {
+      cause: error,
+    });
+  }
+}
+
+function restore(
+  { kind, settings, parts = [] }: Outline,
+  prefix: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Estimator {
+  const make = restorers[kind];
+  if (!make) throw new UserError(`there is no model of kind ${JSON.stringify(kind)}`);
+  const restored = parts.map((part, i) => restore(part, `${prefix}${i}.`, tensors));
+  return make({ kind, settings, arrays: arraysUnder(prefix, tensors) }, restored);
+}
+
+/** The arrays of one model; asking for one that is missing throws. */
+function arraysUnder(
+  prefix: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Record<string, StoredArray> {
+  return new Proxy({} as Record<string, StoredArray>, {
+    get(_, name: string) {
+      const found = tensors.get(`${prefix}${name}`);
+      if (!found) throw new UserError(`it lacks ${prefix}${name}`);
+      // A copy, so that the file's bytes need not stay.
+      return { values: hostArray(hostTypes[found.dtype], new Uint8Array(found.data)), shape: found.shape };
+    },
+  });
+}

@@ -1,0 +1,63 @@
+import { matmul } from "../ops/matmul.js";
+import { transpose } from "../ops/movement.js";
+import { add, exp, maximum, mul, pow, sub, tanh } from "../ops/pointwise.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
+import { Stepper, type WorkOptions } from "./estimator.js";
+import { type Matrix, squaredNorms } from "./matrix.js";
+
+export type KernelName = "linear" | "poly" | "rbf" | "sigmoid";
+
+/** A kernel with its numbers: x'y, (gamma x'y + coef0)^degree, exp(-gamma |x - y|^2) or tanh(gamma x'y + coef0). */
+export interface SvmKernel {
+  readonly kernel: KernelName;
+  readonly gamma: number;
+  readonly coef0: number;
+  readonly degree: number;
+}
+
+/** Kernel values of a block of rows take so many numbers at most. */
+const blockNumbers = 1 << 24;
+
+/**
+ * K(x, support) times coefficients [support rows, columns], plus intercepts: all decision functions as one product, a
+ * block of rows at a time. Returns [x rows, columns].
+ */
+export async function kernelProducts(
+  { kernel, gamma, coef0, degree }: SvmKernel,
+  x: Matrix,
+  support: Matrix,
+  coefficients: Matrix,
+  intercepts: Float32Array,
+  options: WorkOptions,
+): Promise<Float32Array> {
+  const vectors = transpose(tensor(support.values, [support.rows, support.columns]));
+  const norms = tensor(squaredNorms(support));
+  const weights = tensor(coefficients.values, [coefficients.rows, coefficients.columns]);
+  const bias = tensor(intercepts);
+  const valuesOf = (block: Tensor, blockNorms: Tensor): Tensor => {
+    const dots = matmul(block, vectors);
+    switch (kernel) {
+      case "linear":
+        return dots;
+      case "poly":
+        return pow(add(mul(dots, gamma), coef0), degree);
+      case "rbf":
+        return exp(mul(maximum(sub(add(blockNorms, norms), mul(dots, 2)), 0), -gamma));
+      case "sigmoid":
+        return tanh(add(mul(dots, gamma), coef0));
+    }
+  };
+  const out = new Float32Array(x.rows * coefficients.columns);
+  const stepper = new Stepper(options, "examples", x.rows);
+  const size = Math.max(1, Math.floor(blockNumbers / support.rows));
+  for (let start = 0; start < x.rows; start += size) {
+    const rows = Math.min(size, x.rows - start);
+    const values = x.values.subarray(start * x.columns, (start + rows) * x.columns);
+    const block = tensor(values, [rows, x.columns]);
+    const blockNorms = tensor(squaredNorms({ values, rows, columns: x.columns }), [rows, 1]);
+    const found = await add(matmul(valuesOf(block, blockNorms), weights), bias).data();
+    out.set(found, start * coefficients.columns);
+    await stepper.step(start + rows);
+  }
+  return out;
+}
