@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
@@ -33,7 +33,9 @@ export async function atomicWrite(
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   removeAtExit(temporary);
   try {
-    const file = await open(temporary, "wx");
+    // At once: a file still being made in the background when the process exits would come after its removal.
+    closeSync(openSync(temporary, "wx"));
+    const file = await open(temporary, "r+");
     try {
       await writeFile(file, content);
       await file.sync();
