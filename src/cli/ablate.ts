@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { loadImageSet } from "../data/index.js";
 import { runStudy, type Study, type StudyName, studies, studyNames } from "../experiments/ablation.js";
@@ -35,7 +35,7 @@ export function addAblate(program: Command): void {
     .option("--only <variants>", "some of the variants, by name, with commas between");
   addDeviceOptions(command)
     .option("--out <dir>", "where results are kept; what is there already is not run again")
-    .addOption(new Option("--json", "print one JSON object a line and nothing else"))
+    .option("--json", "print one JSON object a line and nothing else")
     .action(async (name: StudyName, flags: AblateFlags) => {
       const study = adapted(studies[name], flags);
       const out = flags.out ?? join("runs", `ablate-${name}`);

@@ -48,6 +48,25 @@ export interface RecipeSettings {
   readonly emaDecay: number;
 }
 
+/** For a good AlexNet after one or two epochs: momentum, and a learning rate that warms up and ends at zero. */
+const fast = {
+  batchSize: 128,
+  optimizer: "sgd",
+  learningRate: 0.015,
+  momentum: 0.9,
+  nesterov: true,
+  weightDecay: 5e-4,
+  schedule: "cosine",
+  warmupSteps: 150,
+  clipGradNorm: 5,
+  initializer: "kaiming-normal",
+  normalize: true,
+  augment: [],
+  mixup: 0,
+  labelSmoothing: 0,
+  emaDecay: 0,
+} as const satisfies RecipeSettings;
+
 /** The named ways to train. A recipe never changes the network. */
 export const recipes = {
   /** The book's `train_ch6`. */
@@ -68,42 +87,9 @@ export const recipes = {
     labelSmoothing: 0,
     emaDecay: 0,
   },
-  /** For a good AlexNet after one or two epochs: momentum, and a learning rate that warms up and ends at zero. */
-  fast: {
-    batchSize: 128,
-    optimizer: "sgd",
-    learningRate: 0.015,
-    momentum: 0.9,
-    nesterov: true,
-    weightDecay: 5e-4,
-    schedule: "cosine",
-    warmupSteps: 150,
-    clipGradNorm: 5,
-    initializer: "kaiming-normal",
-    normalize: true,
-    augment: [],
-    mixup: 0,
-    labelSmoothing: 0,
-    emaDecay: 0,
-  },
+  fast,
   /** For the best AlexNet after eight epochs or more: images move and are mirrored, and weights are averaged. */
-  best: {
-    batchSize: 128,
-    optimizer: "sgd",
-    learningRate: 0.015,
-    momentum: 0.9,
-    nesterov: true,
-    weightDecay: 5e-4,
-    schedule: "cosine",
-    warmupSteps: 300,
-    clipGradNorm: 5,
-    initializer: "kaiming-normal",
-    normalize: true,
-    augment: ["crop:1", "flip"],
-    mixup: 0,
-    labelSmoothing: 0,
-    emaDecay: 0.998,
-  },
+  best: { ...fast, warmupSteps: 300, augment: ["crop:1", "flip"], emaDecay: 0.998 },
 } as const satisfies Record<string, RecipeSettings>;
 
 export type RecipeName = keyof typeof recipes;

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { Drawing, fontSize, percent, type ViewOptions } from "./drawing.js";
 import { decade } from "./lines.js";
-import { lightTheme, type Theme } from "./theme.js";
+import type { Theme } from "./theme.js";
 
 /** A variant of an experiment, with one value a seed. */
 export interface VariantRow {
@@ -137,7 +137,7 @@ function panelsSvg(
   const lines = Math.ceil(panels.length / columns);
   const height = 178 * lines + 54;
   const drawing = new Drawing(width, height + 24, name, panels.map(({ label }) => label).join(", "), options);
-  const { theme = lightTheme } = options;
+  const { theme } = drawing;
   const colours = style.colours(theme);
   legend(drawing, colours, 48);
   const points = panels.flatMap(({ label, lines }, k) =>
