@@ -7,8 +7,9 @@ if ! command -v jupyter-nbconvert >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends jupyter-nbconvert >/dev/null
 fi
 npm ci --no-fund --no-audit
-FLYBRICK_LESSON_EPOCHS=2 FLYBRICK_LESSON_IMAGES=128 npm run notebook
-node - <<'JS'
+# Looks at what the cells show; fails where anything is amiss.
+check_outputs() {
+  node - <<'JS'
 const { readFileSync } = require("node:fs");
 const cellsOf = (path) =>
   Object.fromEntries(JSON.parse(readFileSync(path, "utf8")).cells.map((cell) => [cell.id, cell]));
@@ -32,3 +33,13 @@ for (const [what, holds] of Object.entries(expectations)) {
   if (!holds) process.exitCode = 1;
 }
 JS
+}
+
+# Deno's kernel publishes without waiting for its socket, so that a message is lost now and then, and a cell's picture
+# with it (1 run of 8, measured). A fault of ours shows in every run.
+for attempt in 1 2 3; do
+  FLYBRICK_LESSON_EPOCHS=2 FLYBRICK_LESSON_IMAGES=128 npm run notebook
+  if check_outputs; then exit 0; fi
+  echo "attempt $attempt of 3: an output is missing"
+done
+exit 1
