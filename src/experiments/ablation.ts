@@ -61,7 +61,14 @@ export const studies = {
     title: "AlexNet at 112 pixels, one change each",
     variants: alexnetVariants,
     build: alexnetLike,
-    setting: { ...overfitting, size: 112, epochs: 12, batchSize: 64, learningRates: [0.003, 0.01, 0.03] },
+    setting: {
+      ...overfitting,
+      size: 112,
+      images: 2500,
+      epochs: 12,
+      batchSize: 64,
+      learningRates: [0.003, 0.01, 0.03],
+    },
   },
   notebook: {
     title: "AlexNet as in the notebook, one change each",
