@@ -1,16 +1,16 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.js";
 import { Dataset, type DatasetOptions, type ImageSet, type LabelledImages } from "../data/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { sgd } from "../optim/index.js";
-import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
+import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";
 import { DivergedError, train } from "../train/train.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
+import { fileName, keptOrMade } from "./kept.js";
 import {
   alexnetLike,
   alexnetVariants,
@@ -250,11 +250,14 @@ export async function runStudy(
   let done = 0;
   const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial> => {
     const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
-    const kept = await readTrial(path, study, variant);
-    const made = kept ?? (await runTrial(study, variant, learningRate, seed, data, signal));
-    if (!kept) await atomicWrite(path, `${JSON.stringify(made)}\n`);
-    onTrial?.(made, { done: ++done, total, isKept: kept !== undefined });
-    return made;
+    const { result, isKept } = await keptOrMade<Trial>(
+      path,
+      { ...setting, ...variant.design },
+      (kept) => ({ ...kept.setting, ...kept.design }),
+      () => runTrial(study, variant, learningRate, seed, data, signal),
+    );
+    onTrial?.(result, { done: ++done, total, isKept });
+    return result;
   };
   const summaries: VariantSummary[] = [];
   for (const variant of variants) {
@@ -270,32 +273,6 @@ export async function runStudy(
 
 function lastValidation({ epochs, diverged }: Trial): number {
   return diverged ? 0 : epochs.at(-1)!.validationAccuracy;
-}
-
-function fileName(variant: string): string {
-  return variant
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "_")
-    .replaceAll(/^_|_$/g, "");
-}
-
-async function readTrial(path: string, study: Study, variant: Variant): Promise<Trial | undefined> {
-  let trial: Trial;
-  try {
-    trial = JSON.parse(await readFile(path, "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new UserError(`${path} is damaged: delete it, and it will be run again.`, { cause: error });
-  }
-  const now: Record<string, unknown> = { ...study.setting, ...variant.design };
-  const differing = Object.entries({ ...trial.setting, ...trial.design }).find(
-    ([key, value]) => JSON.stringify(now[key]) !== JSON.stringify(value),
-  );
-  if (differing)
-    throw new UserError(
-      `${path} was run with ${differing.join(" ")}, but now it is ${String(now[differing[0]])}: choose another --out, or delete it.`,
-    );
-  return trial;
 }
 
 function summarize(trials: readonly Trial[]): VariantSummary {
