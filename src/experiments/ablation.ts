@@ -164,8 +164,7 @@ export async function runTrial(
         await look(epoch);
       },
     });
-    if (stopped)
-      throw new UserError("stopped: run the same command again to go on; finished trials are kept");
+    if (stopped) throw signal!.reason;
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
     diverged = true;
