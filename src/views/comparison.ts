@@ -117,7 +117,7 @@ function legend(
   let x = margin.left;
   const places = entries.map((entry) => {
     const place = { ...entry, x };
-    x += 34 + entry.name.length * fontSize * 0.56;
+    x += 34 + entry.name.length * fontSize * 0.62;
     return place;
   });
   for (const { name, x } of places)
