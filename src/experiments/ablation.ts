@@ -18,6 +18,7 @@ import {
   lenetLike,
   lenetVariants,
   notebookVariants,
+  sizeVariants,
   type Variant,
 } from "./variants.js";
 
@@ -71,19 +72,25 @@ export const studies = {
     },
   },
   notebook: {
-    title: "AlexNet as in the notebook, one change each",
+    title: "AlexNet trained as in the notebook, but briefly and at 112 pixels, one change each",
     variants: notebookVariants,
     build: alexnetLike,
     setting: {
-      size: 224,
-      images: 5000,
+      size: 112,
+      images: 20_000,
       validationImages: 1000,
-      epochs: 10,
+      epochs: 6,
       batchSize: 128,
       momentum: 0,
       learningRates: [0.01],
       seeds: [0],
     },
+  },
+  sizes: {
+    title: "AlexNet on the same images, enlarged",
+    variants: sizeVariants,
+    build: alexnetLike,
+    setting: { ...overfitting, size: 28, epochs: 8, batchSize: 64, learningRates: [0.01] },
   },
 } satisfies Record<string, Study>;
 
@@ -127,7 +134,7 @@ export async function runTrial(
   data: ImageSet,
   signal?: AbortSignal,
 ): Promise<Trial> {
-  const { learningRates: _rates, seeds: _seeds, ...setting } = study.setting;
+  const { learningRates: _rates, seeds: _seeds, ...setting } = settingOf(study, variant);
   const { size, images, validationImages, epochs: count, batchSize, momentum } = setting;
   const { design } = variant;
   const augment = augmentationOf(design.augment);
@@ -251,7 +258,7 @@ export async function runStudy(
     const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
     const { result, isKept } = await keptOrMade<Trial>(
       path,
-      { ...setting, ...variant.design },
+      { ...settingOf(study, variant), ...variant.design },
       (kept) => ({ ...kept.setting, ...kept.design }),
       () => runTrial(study, variant, learningRate, seed, data, signal),
     );
@@ -268,6 +275,10 @@ export async function runStudy(
     summaries.push(summarize(trials));
   }
   return summaries;
+}
+
+function settingOf({ setting }: Study, { size = setting.size }: Variant): Setting {
+  return { ...setting, size };
 }
 
 function lastValidation({ epochs, diverged }: Trial): number {
