@@ -54,18 +54,18 @@ class Grower {
     while (!open.empty()) {
       const Open node = open.back();
       open.pop_back();
-      const int32_t number = int32_t(tree_.nodes.size() / 4);
-      if (node.parent >= 0) tree_.nodes[4 * node.parent + 2] = number;
+      const int32_t number = int32_t(tree_.nodes.size() / 3);
+      if (node.parent >= 0) tree_.nodes[3 * node.parent + 2] = number;
       const int64_t weight = count(node.begin, node.end);
       const bool pure = *std::max_element(total_.begin(), total_.end()) == weight;
       Split split;
       if (!pure && weight >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
       if (split.feature < 0) {
-        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, 0, int32_t(tree_.values.size() / s_.classes)});
+        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, int32_t(tree_.values.size() / s_.classes)});
         for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
         continue;
       }
-      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0, 0});
+      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0});
       const uint8_t* column = bins_ + split.feature * s_.examples;
       const auto middle = std::stable_partition(samples_.begin() + node.begin, samples_.begin() + node.end, [&](const Sample& one) { return column[one.row] <= split.bin; });
       const int64_t cut = middle - samples_.begin();

@@ -49,7 +49,7 @@ export interface ForestSettings {
 }
 
 export interface GrownTree {
-  /** Four numbers a node: feature (-1 in a leaf), last bin that goes left, right child, row of `values`. */
+  /** Three numbers a node: feature, last bin that goes left and right child; or -1, 0 and a leaf's row of `values`. */
   readonly nodes: Int32Array;
   /** Class shares of each leaf. */
   readonly values: Float32Array;
