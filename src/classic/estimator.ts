@@ -218,6 +218,16 @@ export function requireSetting(isFine: boolean, name: string, value: unknown, al
   if (!isFine) throw new UserError(`${name} is ${value}; give ${allowed}`);
 }
 
+/** Throws a UserError unless `randomState` can be a seed. */
+export function requireSeed(randomState: number): void {
+  requireSetting(
+    Number.isSafeInteger(randomState) && randomState >= 0,
+    "randomState",
+    randomState,
+    "a whole number from 0 to 2^53 - 1",
+  );
+}
+
 export function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1;
 }

@@ -2,6 +2,7 @@ import {
   Classifier,
   isCount,
   largestInRows,
+  requireSeed,
   requireSetting,
   Stepper,
   type WorkOptions,
@@ -68,12 +69,7 @@ export class Forest extends Classifier {
       "a whole number of at least 2",
     );
     requireSetting(isCount(minSamplesLeaf), "minSamplesLeaf", minSamplesLeaf, "a whole number of at least 1");
-    requireSetting(
-      Number.isSafeInteger(randomState) && randomState >= 0,
-      "randomState",
-      randomState,
-      "a whole number from 0 to 2^53 - 1",
-    );
+    requireSeed(randomState);
   }
 
   protected override async learn(

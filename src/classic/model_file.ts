@@ -6,6 +6,7 @@ import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../trai
 import type { Classifier, Estimator, ModelState, StoredArray, Transformer } from "./estimator.js";
 import { Forest } from "./forest.js";
 import { KNeighborsClassifier } from "./k_neighbors.js";
+import { LinearSvc } from "./linear_svc.js";
 import { LogisticRegression } from "./logistic_regression.js";
 import { Pca } from "./pca.js";
 import { Pipeline } from "./pipeline.js";
@@ -17,6 +18,7 @@ const makers: Readonly<
 > = {
   extraTreesClassifier: (settings) => new Forest("extraTreesClassifier", settings),
   kNeighborsClassifier: (settings) => new KNeighborsClassifier(settings),
+  linearSvc: (settings) => new LinearSvc(settings),
   logisticRegression: (settings) => new LogisticRegression(settings),
   pca: (settings) => new Pca(settings),
   pipeline: (_, parts) => new Pipeline(parts.slice(0, -1) as Transformer[], parts.at(-1) as Classifier),

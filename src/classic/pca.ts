@@ -4,7 +4,7 @@ import { transpose } from "../ops/movement.js";
 import { tensor } from "../tensor/tensor.js";
 import { symmetricEigen } from "./eigen.js";
 import { isCount, requireSetting, Stepper, Transformer, type WorkOptions } from "./estimator.js";
-import { columnMeans, type Matrix, matrix, requireMemory, row, zeroMatrix } from "./matrix.js";
+import { columnMeans, type Matrix, matrix, requireMemory, row, rowBlocks, zeroMatrix } from "./matrix.js";
 
 export interface PcaOptions {
   /** So many components; or, between 0 and 1, as many as explain this share of the variance. All if left out. */
@@ -86,13 +86,10 @@ async function forEachBlock(
   use: (block: Matrix, start: number) => Promise<void>,
 ): Promise<void> {
   const stepper = new Stepper(options, "examples", x.rows);
-  for (let start = 0; start < x.rows; start += blockRows) {
-    const rows = Math.min(blockRows, x.rows - start);
-    const block = zeroMatrix(rows, x.columns);
-    for (let i = 0; i < block.values.length; i++)
-      block.values[i] = x.values[start * x.columns + i]! - mean[i % x.columns]!;
-    await use(block, start);
-    await stepper.step(start + rows);
+  for (const { start, block } of rowBlocks(x, blockRows)) {
+    const values = block.values.map((value, i) => value - mean[i % x.columns]!);
+    await use({ ...block, values }, start);
+    await stepper.step(start + block.rows);
   }
 }
 
