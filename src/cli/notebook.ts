@@ -55,7 +55,7 @@ export function addNotebook(program: Command): void {
         `Training: batch ${config.batchSize}, SGD with learning rate ${config.learningRate}, ${config.epochs} epochs.\n`,
       );
       const path = flags.out ?? nextRunDirectory("runs", "alexnet");
-      const view = terminalReporter(config.epochs, ({ examplesPerSecond }) =>
+      const view = terminalReporter(config, ({ examplesPerSecond }) =>
         data.isSample
           ? `At this speed ten epochs of the full data (--full) would take about ${duration((10 * (fullSet + 3_500)) / examplesPerSecond)}.`
           : undefined,

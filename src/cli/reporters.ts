@@ -1,6 +1,7 @@
+import { publishedResult } from "../models/model_file.js";
 import type { EpochResult, Progress } from "../train/callbacks.js";
 import { openProgress } from "../train/progress.js";
-
+import type { RunConfig } from "../train/run_config.js";
 import type { RunReporter } from "./training_run.js";
 
 /** One JSON object a line on standard output; remarks go to standard error. */
@@ -12,6 +13,7 @@ export function jsonReporter(): RunReporter {
       printJson({ event: "progress", epoch, step, steps, loss, accuracy, examplesPerSecond }),
     epoch: (result) => printJson({ event: "epoch", ...result }),
     note: (text) => process.stderr.write(`${text}\n`),
+    stop: () => {},
   };
 }
 
@@ -19,17 +21,18 @@ export function printJson(record: object): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }
 
-/** A bar on a terminal, plain lines elsewhere; `onFirst` may add a remark once the speed is known. */
+/** A bar and curves on a terminal, plain lines elsewhere; `onFirst` may add a remark once the speed is known. */
 export function terminalReporter(
-  epochs: number,
+  { epochs, model, data }: Pick<RunConfig, "epochs" | "model" | "data">,
   onFirst?: (progress: Progress) => string | undefined,
-): RunReporter & { stop(): void } {
-  const view = openProgress({ epochs });
+): RunReporter {
+  const view = openProgress({ epochs, reference: publishedResult(model, data) });
   let current = 0;
   let isFirst = true;
   return {
     resume({ steps, epochs, finished }) {
       if (finished) return;
+      view.resume(epochs);
       const place = steps === 0 ? "the beginning: it has no checkpoint" : `step ${steps}`;
       view.note(`Going on from ${place}${epochs.length > 0 ? `, after epoch ${epochs.length}` : ""}.`);
     },

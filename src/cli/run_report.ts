@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type ImageData, imageSetTitle } from "../data/index.js";
 import { loadNetwork, readEpochs, type SavedRun } from "../deploy/saved_run.js";
-import { findModel, type ModelEntry } from "../models/index.js";
-import { isModelFile, modelTitle } from "../models/model_file.js";
+import { findModel } from "../models/index.js";
+import { isModelFile, modelTitle, publishedResult } from "../models/model_file.js";
 import { inspect } from "../train/inspection.js";
 import { type Inspection, pageStyle, type Report } from "../views/report_page.js";
 import { recipeTitle } from "./recipe_words.js";
@@ -15,9 +15,7 @@ const environmentKeys = ["device", "deviceDescription", "dataSource", "flybrick"
 export async function readReport(run: SavedRun): Promise<Report> {
   const { directory, config } = run;
   const { model, data, optimizer, learningRate, batchSize, seed, epochs } = config;
-  const { title, published }: Pick<ModelEntry, "title" | "published"> = isModelFile(model)
-    ? { title: modelTitle(model) }
-    : findModel(model);
+  const title = isModelFile(model) ? modelTitle(model) : findModel(model).title;
   const entries = Object.entries(directory.config);
   return {
     title: `${title} on ${imageSetTitle(data)}`,
@@ -30,7 +28,7 @@ export async function readReport(run: SavedRun): Promise<Report> {
     ].join(" · "),
     epochs: await readEpochs(run),
     planned: epochs,
-    published: (data === "fashion-mnist" && published) || null,
+    published: publishedResult(model, data) ?? null,
     inspection: null,
     configuration: Object.fromEntries(entries.filter(([name]) => !environmentKeys.includes(name))),
     environment: Object.fromEntries(entries.filter(([name]) => environmentKeys.includes(name))),

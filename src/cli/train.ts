@@ -207,7 +207,7 @@ async function runAndReport(
   isResumed: boolean,
 ): Promise<void> {
   const { recipe, model } = config;
-  const view = json ? jsonReporter() : terminalReporter(config.epochs);
+  const view = json ? jsonReporter() : terminalReporter(config);
   const difference = differenceFromNotebook(recipe, config);
   if (difference) view.note(difference);
   const data = await loadData(config, view.note);
@@ -218,11 +218,12 @@ async function runAndReport(
       resume: isResumed,
       ...(json ? {} : { progressSeconds: 1 }),
     });
+    view.stop();
     if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
     else if (outcome.stopped)
       view.note(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
     else view.note(`Done (recipe ${recipe}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
   } finally {
-    if ("stop" in view) (view as { stop(): void }).stop();
+    view.stop();
   }
 }

@@ -20,6 +20,8 @@ export interface RunReporter {
   progress(progress: Progress): void;
   epoch(result: EpochResult): void;
   note(text: string): void;
+  /** Training is over; only notes may follow. Safe to call twice. */
+  stop(): void;
 }
 
 export interface RunOutcome {
@@ -102,7 +104,10 @@ export async function runTraining(
 
   const interrupt = new AbortController();
   const onSignal = (): void => {
-    if (interrupt.signal.aborted) process.exit(130);
+    if (interrupt.signal.aborted) {
+      report.stop();
+      process.exit(130);
+    }
     report.note("Stopping after this step; press Ctrl-C again to stop at once without saving.");
     interrupt.abort();
   };

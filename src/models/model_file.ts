@@ -3,9 +3,10 @@ import { readFile } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
+import type { ImageSetName } from "../data/index.js";
 import { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
-import { findModel, type ImageShape, type ModelEntry } from "./index.js";
+import { findModel, type ImageShape, type ModelEntry, type PublishedResult } from "./index.js";
 
 /** Whether a model is named by a file, such as ./my-model.ts, and not one of the library's. */
 export function isModelFile(name: string): boolean {
@@ -51,6 +52,11 @@ export async function loadModel(name: string, seed = 0): Promise<ModelEntry> {
       `${name} makes a network for inputs of [${build().inputShape}]; give it [channels, size, size].`,
     );
   return { title: modelTitle(name), build, size: height };
+}
+
+/** What the book printed for a model on a data set, if it did; models of a user's own have no such result. */
+export function publishedResult(model: string, data: ImageSetName): PublishedResult | undefined {
+  return data === "fashion-mnist" && !isModelFile(model) ? findModel(model).published : undefined;
 }
 
 function notNetwork(name: string, found: unknown): UserError {

@@ -4,6 +4,20 @@ import type { ShapeRule } from "./shape_rule.js";
 
 let depth = 0;
 
+type ForwardListener = (layer: Module, output: Tensor) => void;
+let listener: ForwardListener | undefined;
+
+/** Runs what calls `forward`, and tells of the output of every layer that it comes to, the innermost first. */
+export function listenToLayers<T>(listen: ForwardListener, run: () => T): T {
+  const outer = listener;
+  listener = listen;
+  try {
+    return run();
+  } finally {
+    listener = outer;
+  }
+}
+
 /** A layer, or a network of layers: parameters, and a forward function on tensors whose first axis is the batch. */
 export abstract class Module {
   /** How it changes shapes, for the compiler; nothing is there when the program runs. */
@@ -69,6 +83,7 @@ export abstract class Module {
         x.node.retained = false;
         out.node.retained = true;
       }
+      listener?.(this, out);
       return out;
     } finally {
       depth--;

@@ -1,4 +1,11 @@
-import { SingleBar } from "cli-progress";
+import {
+  leastColumns,
+  type TerminalCurvesOptions,
+  type TerminalPoint,
+  terminalCurves,
+  terminalCurvesHeight,
+} from "../views/terminal_curves.js";
+import { LiveArea } from "./live_area.js";
 import type { EpochResult, Progress } from "./train.js";
 
 /** How training goes: running means over the epoch so far. */
@@ -11,6 +18,8 @@ export type EpochSummary = Pick<
 
 /** Shows training to a person. `train` calls it; what it shows where is the implementation's matter. */
 export interface ProgressView {
+  /** Epochs of earlier sittings, before the first `start`. */
+  resume(epochs: readonly EpochSummary[]): void;
   /** Begins an epoch, counted from 1, of `steps` steps. */
   start(epoch: number, steps: number): void;
   /** `step` steps of the epoch are done. */
@@ -19,26 +28,28 @@ export interface ProgressView {
   epoch(summary: EpochSummary): void;
   /** A sentence between the figures. */
   note(text: string): void;
-  /** Leaves the terminal as it was; safe to call twice. */
+  /** Ends the drawing and leaves the curves; safe to call twice. Notes may follow. */
   stop(): void;
 }
 
 export interface ProgressOptions {
   /** of the run, to print "epoch 3/10" */
   epochs?: number | undefined;
+  /** A published result, drawn with the curves. */
+  reference?: TerminalCurvesOptions["reference"];
   /** process.stdout unless told */
   stream?: NodeJS.WriteStream | undefined;
   /** process.env unless told */
   env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** A bar on a terminal, plain lines where the output is piped or the terminal cannot redraw a line. */
+/** A bar above live curves on a terminal, plain lines where the output is piped or the terminal cannot redraw a line. */
 export function openProgress(options: ProgressOptions = {}): ProgressView {
-  const { epochs, stream = process.stdout, env = process.env } = options;
+  const { epochs, reference, stream = process.stdout, env = process.env } = options;
   if (!stream.isTTY || env.TERM === "dumb") return new LineProgress(stream, epochs);
   // As no-color.org has it: any value but the empty one turns colours off.
   const useColour = (env.NO_COLOR ?? "") === "";
-  return new BarProgress(stream, epochs, useColour);
+  return new LiveProgress(stream, epochs, useColour, reference);
 }
 
 /** One line every tenth of an epoch, for files and pipes. */
@@ -46,25 +57,27 @@ class LineProgress implements ProgressView {
   private title = "";
   private steps = 0;
   private tenth = 0;
-  private startedAt = 0;
+  private clock = new Clock(0);
 
   constructor(
     private readonly stream: NodeJS.WritableStream,
     private readonly epochs: number | undefined,
   ) {}
 
+  resume(): void {}
+
   start(epoch: number, steps: number): void {
     this.title = epochTitle(epoch, this.epochs);
     this.steps = steps;
     this.tenth = 0;
-    this.startedAt = performance.now();
+    this.clock = new Clock(steps);
   }
 
   update(step: number, state: StepState): void {
+    const left = this.clock.secondsLeft(step);
     const tenth = Math.floor((10 * step) / this.steps);
     if (tenth <= this.tenth) return;
     this.tenth = tenth;
-    const left = ((performance.now() - this.startedAt) / 1000 / step) * (this.steps - step);
     const width = String(this.steps).length;
     const place = `${this.title}  step ${String(step).padStart(width)}/${this.steps}`;
     this.note(`${place}  ${stateText(state)}${step < this.steps ? `  ${duration(left)} left` : ""}`);
@@ -81,73 +94,127 @@ class LineProgress implements ProgressView {
   stop(): void {}
 }
 
-/** One bar an epoch, replaced by the epoch's summary when it is over. */
-class BarProgress implements ProgressView {
-  private bar: SingleBar | undefined;
-  private title = "";
-  private steps = 0;
-  private step = 0;
-  private figures = "";
+/** One bar an epoch, replaced by the epoch's summary when it is over; below it the curves so far, where they have room. */
+class LiveProgress implements ProgressView {
+  private readonly area: LiveArea;
+  private isDrawing = false;
+  private bar: Bar | undefined;
+  /** Finished epochs, and how each fifth of an epoch left it, as the book plots them. */
+  private points: TerminalPoint[] = [];
+  /** Where training stands. */
+  private now: TerminalPoint[] = [];
+  private readonly draw = (): void => {
+    if (this.isDrawing)
+      this.area.draw([this.bar?.text(this.columns, this.useColour) ?? "", ...this.curves()]);
+  };
 
   constructor(
     private readonly stream: NodeJS.WriteStream,
     private readonly epochs: number | undefined,
     private readonly useColour: boolean,
-  ) {}
+    private readonly reference: ProgressOptions["reference"],
+  ) {
+    this.area = new LiveArea(stream);
+  }
+
+  resume(epochs: readonly EpochSummary[]): void {
+    this.points = [...epochs];
+  }
 
   start(epoch: number, steps: number): void {
-    this.stop();
-    this.title = epochTitle(epoch, this.epochs);
-    this.steps = steps;
-    this.step = 0;
-    this.figures = "";
+    if (!this.isDrawing) this.stream.on("resize", this.draw);
+    this.isDrawing = true;
+    this.bar = new Bar(epoch, this.epochs, steps);
     this.draw();
   }
 
   update(step: number, state: StepState): void {
-    this.step = step;
-    this.figures = `  ${stateText(state)}`;
-    this.bar?.update(step, { figures: this.figures });
+    const { bar } = this;
+    if (bar === undefined) return;
+    const { epoch, steps } = bar;
+    const fifths = Math.floor((5 * step) / steps) - Math.floor((5 * bar.step) / steps);
+    bar.update(step, state);
+    this.now = [{ epoch: epoch - 1 + step / steps, loss: state.loss, trainAccuracy: state.accuracy }];
+    if (fifths > 0) this.points.push(...this.now);
+    this.draw();
   }
 
   epoch(summary: EpochSummary): void {
-    this.stop();
-    this.stream.write(`${summaryText(summary, this.epochs)}\n`);
+    this.bar = undefined;
+    this.now = [];
+    this.points = [...this.points.filter(({ epoch }) => epoch < summary.epoch), summary];
+    this.note(summaryText(summary, this.epochs));
   }
 
   note(text: string): void {
-    // The bar would be drawn over the sentence, so it makes room and comes back below.
-    const wasDrawn = this.bar !== undefined;
-    this.stop();
-    this.stream.write(`${text}\n`);
-    if (wasDrawn) this.draw();
+    this.area.print(text);
+    this.draw();
   }
 
   stop(): void {
-    this.bar?.stop();
-    this.bar = undefined;
+    this.isDrawing = false;
+    this.stream.off("resize", this.draw);
+    const curves = this.curves();
+    this.area.end(curves.length > 0 ? ["", ...curves] : []);
   }
 
-  private draw(): void {
-    const from = this.step;
-    const bar = this.useColour ? "\u001b[36m{bar}\u001b[0m" : "{bar}";
-    this.bar = new SingleBar({
-      stream: this.stream,
-      format: `{title} ${bar} {value}/{total}  {eta_formatted} left{figures}`,
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      // The figures take about 75 columns; a narrow terminal gets a short bar before a cut line.
-      barsize: Math.max(6, Math.min(30, (this.stream.columns ?? 80) - 76)),
-      // The library says 0 before it has seen a step.
-      formatTime: (seconds) => duration(this.step === from ? Number.NaN : Number(seconds)),
-      hideCursor: true,
-      clearOnComplete: true,
-      // Ctrl-C belongs to the trainer, which finishes the step, saves, and calls `stop`.
-      gracefulExit: false,
-      fps: 8,
-      etaBuffer: 50,
-    });
-    this.bar.start(this.steps, from, { title: this.title, figures: this.figures });
+  private get columns(): number {
+    return this.stream.columns ?? 80;
+  }
+
+  /** None where the terminal is too small. */
+  private curves(): string[] {
+    const { columns, epochs, useColour, reference } = this;
+    const rows = this.stream.rows ?? 24;
+    if (columns < leastColumns || rows < terminalCurvesHeight + 4) return [];
+    return terminalCurves([...this.points, ...this.now], { columns, epochs, useColour, reference });
+  }
+}
+
+/** An epoch's bar. */
+class Bar {
+  private readonly title: string;
+  private readonly clock: Clock;
+  private secondsLeft = Number.NaN;
+  private figures = "";
+  step = 0;
+
+  constructor(
+    readonly epoch: number,
+    epochs: number | undefined,
+    readonly steps: number,
+  ) {
+    this.title = epochTitle(epoch, epochs);
+    this.clock = new Clock(steps);
+  }
+
+  update(step: number, state: StepState): void {
+    this.step = step;
+    this.secondsLeft = this.clock.secondsLeft(step);
+    this.figures = `  ${stateText(state)}`;
+  }
+
+  text(columns: number, useColour: boolean): string {
+    // The figures take about 75 columns; a narrow terminal gets a short bar before a cut line.
+    const size = Math.max(6, Math.min(30, columns - 76));
+    const done = Math.round((size * this.step) / this.steps);
+    const bar = "█".repeat(done) + "░".repeat(size - done);
+    const painted = useColour ? `\u001b[36m${bar}\u001b[0m` : bar;
+    return `${this.title} ${painted} ${this.step}/${this.steps}  ${duration(this.secondsLeft)} left${this.figures}`;
+  }
+}
+
+/** Tells the time left of an epoch by its steps since the first it was told of. */
+class Clock {
+  private first: { readonly step: number; readonly at: number } | undefined;
+
+  constructor(private readonly steps: number) {}
+
+  /** NaN before there is a second step to go by. */
+  secondsLeft(step: number): number {
+    const at = performance.now() / 1000;
+    this.first ??= { step, at };
+    return ((at - this.first.at) / (step - this.first.step)) * (this.steps - step);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Batch, Dataset } from "../data/dataset.js";
-import { Sequential } from "../nn/index.js";
+import type { Module, Sequential } from "../nn/index.js";
+import { listenToLayers } from "../nn/module.js";
 import { gradients } from "../ops/gradients.js";
 import { cast, lessEqual, sqrt, square } from "../ops/pointwise.js";
 import { randomState, setRandomState } from "../ops/random.js";
@@ -9,23 +10,38 @@ import { evaluate as compute, type Tensor } from "../tensor/tensor.js";
 import type { LayerStatistics } from "../views/layer_health.js";
 
 /**
- * Runs a network layer by layer, those inside nested networks too, and tells of each output. Layers are named by
- * their place, as parameters are, and kind: "1 ReLU", or "2.0 Conv2d" within the third. Returns the last output.
+ * Runs a network and tells of the output of each layer that holds no others, in the order of the computation. Layers are
+ * named by their place, as parameters are, and kind: "1 ReLU", "2.0 Conv2d" within the third, "4.body.1 ReLU" within a
+ * residual block. Returns the network's output.
  */
 export function forwardLayers(
-  net: Sequential,
+  net: Module,
   x: Tensor,
   visit: (name: string, output: Tensor) => void,
-  prefix = "",
 ): Tensor {
-  [...net].forEach((layer, i) => {
-    if (layer instanceof Sequential) x = forwardLayers(layer, x, visit, `${prefix}${i}.`);
-    else {
-      x = layer.forward(x);
-      visit(`${prefix}${i} ${layer.name}`, x);
+  const names = placesOf(net);
+  // A layer that stands at several places is run in their order.
+  return listenToLayers(
+    (layer, output) => {
+      const name = names.get(layer)?.shift();
+      if (name !== undefined) visit(name, output);
+    },
+    () => net.forward(x),
+  );
+}
+
+/** The names of the layers that hold no others. */
+function placesOf(net: Module): Map<Module, string[]> {
+  const names = new Map<Module, string[]>();
+  const walk = (parent: Module, prefix: string): void => {
+    for (const [place, layer] of parent.namedChildren()) {
+      const path = `${prefix}${place}`;
+      if (layer.namedChildren().size > 0) walk(layer, `${path}.`);
+      else names.set(layer, [...(names.get(layer) ?? []), `${path} ${layer.name}`]);
     }
-  });
-  return x;
+  };
+  walk(net, "");
+  return names;
 }
 
 /** A set's first images: where layers are measured, so that epochs compare. Training sets may change theirs each time. */

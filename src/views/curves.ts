@@ -1,3 +1,4 @@
+import { accuracyDomain, lossDomain } from "./domains.js";
 import { Drawing, type ViewOptions, viewWidth } from "./drawing.js";
 import { type LinesPanel, linesPlot } from "./lines.js";
 import { lightTheme, type Theme } from "./theme.js";
@@ -74,12 +75,12 @@ const format = (value: number): string => value.toFixed(3);
 
 function lossPanel(epochs: readonly CurvePoint[], { reference }: CurveOptions, theme: Theme): LinesPanel {
   const points = epochs.map(({ epoch, loss }) => ({ epoch, value: loss }));
-  const values = finite(points.map(({ value }) => value).concat(reference?.loss ?? []));
+  const values = points.map(({ value }) => value).concat(reference?.loss ?? []);
   return {
     ...size,
     format,
     lines: [{ label: "train", colour: theme.ink, points }],
-    domain: [0, roundUp(Math.max(...values, 0.1))],
+    domain: lossDomain(values),
     reference: referenceLine(reference?.label, reference?.loss),
   };
 }
@@ -87,7 +88,7 @@ function lossPanel(epochs: readonly CurvePoint[], { reference }: CurveOptions, t
 function accuracyPanel(epochs: readonly CurvePoint[], { reference }: CurveOptions, theme: Theme): LinesPanel {
   const train = epochs.map(({ epoch, trainAccuracy }) => ({ epoch, value: trainAccuracy }));
   const test = epochs.map(({ epoch, testAccuracy }) => ({ epoch, value: testAccuracy }));
-  const values = finite([...train, ...test].map(({ value }) => value).concat(reference?.testAccuracy ?? []));
+  const values = [...train, ...test].map(({ value }) => value).concat(reference?.testAccuracy ?? []);
   return {
     ...size,
     format,
@@ -100,24 +101,6 @@ function accuracyPanel(epochs: readonly CurvePoint[], { reference }: CurveOption
   };
 }
 
-/** The end of a y axis from 0: the next of 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10 times a power of ten. */
-function roundUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  return power * ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8].find((factor) => factor * power >= value) ?? 10);
-}
-
-/** Tenths around the values, up to 1 at most, so that a good run does not hug the frame. */
-function accuracyDomain(values: readonly number[]): [number, number] {
-  if (values.length === 0) return [0, 1];
-  const low = Math.max(0, Math.floor((Math.min(...values) - 0.02) * 10) / 10);
-  const high = Math.min(1, Math.ceil((Math.max(...values) + 0.02) * 10) / 10);
-  return [low, high];
-}
-
 function referenceLine(label: string | undefined, value: number | undefined) {
   return label === undefined || value === undefined ? undefined : { label, value };
-}
-
-function finite(values: readonly number[]): number[] {
-  return values.filter(Number.isFinite);
 }

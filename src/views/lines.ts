@@ -159,8 +159,9 @@ function endLabels(
     value === undefined ? [] : [{ ...look, text: `${label} ${format(value)}`, at: along(value) }],
   );
   labels.sort((a, b) => a.at - b.at);
-  // Neighbours push each other apart until all have room; ten lines need a few dozen turns.
+  // Neighbours push each other apart until all have room within the frame; ten lines need a few dozen turns.
   for (let turn = 0; turn < 200; turn++) {
+    for (const label of labels) label.at = Math.min(high, Math.max(low, label.at));
     for (let k = 1; k < labels.length; k++) {
       const [below, above] = [labels[k - 1]!, labels[k]!];
       const lack = gap - (above.at - below.at);

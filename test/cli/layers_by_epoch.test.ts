@@ -19,7 +19,7 @@ import { writeFewImages } from "../support/few_images.js";
 const work = mkdtempSync(join(tmpdir(), "flybrick-layers-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-const silent: RunReporter = { resume() {}, progress() {}, epoch() {}, note() {} };
+const silent: RunReporter = { resume() {}, progress() {}, epoch() {}, note() {}, stop() {} };
 
 const config: RunConfig = {
   ...recipes.fast,

@@ -59,6 +59,31 @@ for (const [name, device] of await testDevices()) {
     expect(deadShares).toEqual({ "1 ReLU": 0.25, "4 ReLU": 0.75 });
   });
 
+  test(`residual blocks are looked into, and a layer at two places told apart, on ${name}`, async () => {
+    useDevice(device);
+    manualSeed(4);
+    const inner = nn.conv2d(4, 4, { kernelSize: 3, padding: 1 });
+    const shared = nn.relu();
+    const net = nn.sequential(
+      [1, 28, 28],
+      nn.conv2d(1, 4, { kernelSize: 3, padding: 1 }),
+      nn.residual(
+        nn.sequential([4, 28, 28], inner, shared, nn.conv2d(4, 4, { kernelSize: 3, padding: 1 })),
+        nn.sequential([4, 28, 28], nn.conv2d(4, 4, { kernelSize: 1 }), nn.relu()),
+      ),
+      shared,
+      nn.flatten(),
+      nn.linear(4 * 28 * 28, 10),
+    );
+    inner.bias!.set(Float32Array.from([-1000, -1000, -1000, 1000]));
+    const batch = new Dataset(set.train, set.classNames).batch(firstTen);
+    const { deadShares } = await layerStatistics(net, batch);
+    expect(Object.keys(deadShares)).toEqual(["1.body.1 ReLU", "1.shortcut.1 ReLU", "2 ReLU"]);
+    expect(deadShares["1.body.1 ReLU"]).toBe(0.75);
+    // The block's sum is above zero somewhere: what the inner ReLU lets through is large.
+    expect(deadShares["2 ReLU"]).toBeLessThan(0.75);
+  });
+
   test(`an inspection counts what evaluation does, on ${name}`, async () => {
     useDevice(device);
     manualSeed(3);
