@@ -4,6 +4,7 @@ import {
   type Classifier,
   type FitProgress,
   kNeighborsClassifier,
+  linearSvc,
   logisticRegression,
   type Neighbors,
   pixelFeatures,
@@ -36,6 +37,7 @@ interface Learner extends Named {
 export const learners: readonly Learner[] = [
   { name: "softmax", make: () => logisticRegression() },
   { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
+  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
   { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
   {
     name: "random forest",
