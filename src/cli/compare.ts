@@ -6,11 +6,9 @@ import {
   type Comparison,
   type ComparisonOptions,
   compare,
-  learners,
-  networks,
+  threeEras,
 } from "../experiments/comparison.js";
 import { comparisonCharts } from "../experiments/comparison_charts.js";
-import { featureSets } from "../experiments/features.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
@@ -39,8 +37,8 @@ export function addCompare(program: Command): void {
     .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick (the default)")
     .addOption(program.createOption("--full", "take all of Fashion-MNIST; about an hour").conflicts("sample"))
     .option("--data-dir <dir>", "folder that holds the four IDX files, with --full")
-    .option("--rows <names>", `some of ${namesOf([...networks, ...featureSets])}`, list)
-    .option("--learners <names>", `some of ${namesOf(learners)}`, list)
+    .option("--rows <names>", `some of ${namesOf([...threeEras.networks, ...threeEras.featureSets])}`, list)
+    .option("--learners <names>", `some of ${namesOf(threeEras.learners)}`, list)
     .option("--seed <n>", "of weights, order and forests", wholeNumber(0), 0);
   addDeviceOptions(command)
     .option("--out <dir>", "where results are kept; what is there already is not run again")
@@ -70,7 +68,7 @@ async function run(flags: CompareFlags): Promise<void> {
     note(`${String(done).padStart(2)}/${total}  ${name}: ${accuracy.toFixed(4)}  ${isKept ? "kept" : cost}`);
   };
   const comparison = await untilInterrupted((signal) =>
-    compare(data, join(out, "results"), {
+    compare(threeEras, data, join(out, "results"), {
       rows,
       learners,
       seed,
@@ -79,8 +77,9 @@ async function run(flags: CompareFlags): Promise<void> {
       onProgress: (what, { what: unit, done, total }) => bar.show(`${what}: ${unit} ${done}/${total}`),
     }),
   ).finally(() => bar.clear());
+  const { kernels: _kernels, ...figures } = comparison;
   const summary = {
-    ...comparison,
+    ...figures,
     data: data.source,
     device: device.description,
     date: new Date().toISOString().slice(0, 10),

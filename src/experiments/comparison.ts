@@ -4,6 +4,7 @@ import {
   type Classifier,
   type FitProgress,
   kNeighborsClassifier,
+  layerFeatures,
   linearSvc,
   logisticRegression,
   type Neighbors,
@@ -13,15 +14,23 @@ import {
   takeRows,
 } from "../classic/index.js";
 import { UserError } from "../core/errors.js";
-import { Dataset, type ImageSet, type LabelledImages, normalizationOf } from "../data/index.js";
+import {
+  Dataset,
+  type ImageSet,
+  type LabelledImages,
+  type Normalization,
+  normalizationOf,
+} from "../data/index.js";
 import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
+import { firstKernels } from "../train/inspection.js";
 import { type RecipeSettings, recipeOptions, recipes } from "../train/recipes.js";
 import { type EpochResult, train } from "../train/train.js";
 import { loadWeights, saveWeights } from "../train/weights.js";
+import type { Kernels } from "../views/kernels.js";
 import { type FeatureSet, type Features, featureSets, learnedFeatures } from "./features.js";
 import { fileName, keptOrMade } from "./kept.js";
 
@@ -34,7 +43,7 @@ interface Learner extends Named {
   readonly make: (seed: number) => Classifier & { readonly options: object };
 }
 
-export const learners: readonly Learner[] = [
+const learners: readonly Learner[] = [
   { name: "softmax", make: () => logisticRegression() },
   { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
   { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
@@ -52,7 +61,7 @@ interface Network extends Named {
   readonly epochs: { readonly sample: number; readonly full: number };
 }
 
-export const networks: readonly Network[] = [
+const networks: readonly Network[] = [
   { name: "MLP", model: "mlp", recipe: recipes.fast, epochs: { sample: 20, full: 10 } },
   {
     name: "LeNet",
@@ -63,6 +72,16 @@ export const networks: readonly Network[] = [
   },
   { name: "AlexNet", model: "alexnet", recipe: recipes.fast, epochs: { sample: 4, full: 2 } },
 ];
+
+/** What is compared. */
+export interface ComparisonPlan {
+  /** One of them is named AlexNet; its features are those that are learned. */
+  readonly networks: readonly Network[];
+  readonly featureSets: readonly FeatureSet[];
+  readonly learners: readonly Learner[];
+}
+
+export const threeEras: ComparisonPlan = { networks, featureSets, learners };
 
 /** What all results of a comparison share. */
 export interface ComparisonSetting {
@@ -125,6 +144,8 @@ export interface Comparison {
   readonly networks: readonly NetworkResult[];
   /** By pixels and by AlexNet's features; null where the latter were not asked for. */
   readonly neighbors: NeighborsResult | null;
+  /** AlexNet's first layer; null where AlexNet was not asked for, or its weights are not in the directory. */
+  readonly kernels: Kernels | null;
 }
 
 export interface ComparisonOptions {
@@ -148,16 +169,17 @@ export interface ComparisonOptions {
  * and where a kept result had other conditions, and the signal's reason where it stops.
  */
 export async function compare(
+  plan: ComparisonPlan,
   data: ImageSet,
   directory: string,
   options: ComparisonOptions = {},
 ): Promise<Comparison> {
   const { seed = 0, onResult } = options;
-  const ownNetworks = chosen("row", networks, options.rows, featureSets);
-  const ownFeatures = chosen("row", featureSets, options.rows, networks);
-  const ownLearners = chosen("learner", learners, options.learners);
+  const ownNetworks = chosen("row", plan.networks, options.rows, plan.featureSets);
+  const ownFeatures = chosen("row", plan.featureSets, options.rows, plan.networks);
+  const ownLearners = chosen("learner", plan.learners, options.learners);
   const setting = { trainImages: data.train.count, testImages: data.test.count, seed };
-  const run: Run = { ...options, data, directory, setting };
+  const run: Run = { ...options, plan, data, directory, setting };
   const total = ownNetworks.length + ownFeatures.length * ownLearners.length;
   let done = 0;
   const keep = async <T extends Result>(
@@ -196,12 +218,15 @@ export async function compare(
       neighbors = (await keptOrMade(path, setting, (kept) => kept.conditions, make)).result;
     }
   }
-  return { setting, cells, networks: trained, neighbors };
+  const isDrawn = ownNetworks.some(isLearned) && existsSync(weightsPath(learnedBy, directory));
+  const kernels = isDrawn ? await firstKernels(await trainedAlexnet(run), data.classNames) : null;
+  return { setting, cells, networks: trained, neighbors, kernels };
 }
 
 type Result = Cell | NetworkResult;
 
 interface Run extends ComparisonOptions {
+  readonly plan: ComparisonPlan;
   readonly data: ImageSet;
   readonly directory: string;
   readonly setting: ComparisonSetting;
@@ -271,12 +296,19 @@ async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> 
 
 /** AlexNet with the weights that a comparison trained; it is trained where they are not there. */
 async function trainedAlexnet(run: Run): Promise<Sequential> {
-  const network = networks.find(({ model }) => model === "alexnet")!;
-  const path = weightsPath(network.name, run.directory);
+  const network = run.plan.networks.find(isLearned)!;
+  const path = weightsPath(learnedBy, run.directory);
   if (!existsSync(path)) await trainNetwork(network, run);
   const net = emptyNetwork(network.model, run.setting.seed);
   await loadWeights(net, path);
   return net;
+}
+
+/** The network whose features are those that are learned. */
+const learnedBy = "AlexNet";
+
+function isLearned({ name }: Network): boolean {
+  return name === learnedBy;
 }
 
 function emptyNetwork(model: ModelName, seed: number): Sequential {
@@ -288,15 +320,26 @@ function weightsPath(name: string, directory: string): string {
   return join(directory, `${fileName(name)}.safetensors`);
 }
 
-function datasetOf({ model, recipe }: Network, images: LabelledImages, { classNames }: ImageSet): Dataset {
-  const normalization = recipe.normalize ? normalizationOf("fashion-mnist") : null;
-  return new Dataset(images, classNames, { size: findModel(model).size, normalization });
+function datasetOf(network: Network, images: LabelledImages, { classNames }: ImageSet): Dataset {
+  const normalization = normalizationFor(network);
+  return new Dataset(images, classNames, { size: findModel(network.model).size, normalization });
+}
+
+function normalizationFor({ recipe }: Network): Normalization | null {
+  return recipe.normalize ? normalizationOf("fashion-mnist") : null;
 }
 
 function makeFeatures(set: FeatureSet, run: Run): Promise<Features> {
   const { data, setting, signal, onProgress } = run;
   return set.make(
-    { data, seed: setting.seed, alexnet: () => trainedAlexnet(run) },
+    {
+      data,
+      seed: setting.seed,
+      alexnet: async () => {
+        const normalization = normalizationFor(run.plan.networks.find(isLearned)!);
+        return layerFeatures(await trainedAlexnet(run), -2, { normalization });
+      },
+    },
     { signal, onProgress: (progress) => onProgress?.(set.name, progress) },
   );
 }

@@ -1,12 +1,13 @@
 import type { ImageSet, LabelledImages } from "../data/index.js";
 import { type ComparisonRow, comparisonSvg } from "../views/comparison.js";
+import { kernelsSvg } from "../views/kernels.js";
 import { neighborsSvg } from "../views/neighbors.js";
 import type { Pixels } from "../views/pixels.js";
 import type { Comparison } from "./comparison.js";
 
 /** The charts of a comparison by file name. */
 export function comparisonCharts(comparison: Comparison, data: ImageSet): Record<string, string> {
-  const { cells, networks, neighbors, setting } = comparison;
+  const { cells, networks, neighbors, kernels, setting } = comparison;
   const features = new Map<string, ComparisonRow["accuracies"]>();
   for (const { features: label, learner, accuracy } of cells)
     features.set(label, [...(features.get(label) ?? []), { learner, accuracy }]);
@@ -38,6 +39,7 @@ export function comparisonCharts(comparison: Comparison, data: ImageSet): Record
       title: "Nearest training images; framed: another class",
     });
   }
+  if (kernels) charts["kernels.svg"] = kernelsSvg(kernels, { title: "What AlexNet's first layer looks for" });
   return charts;
 }
 

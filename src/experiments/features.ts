@@ -1,8 +1,15 @@
 import type { WorkOptions } from "../classic/index.js";
-import { hogFeatures, type Matrix, matrix, pca, pixelFeatures, type Transformer } from "../classic/index.js";
+import {
+  concatFeatures,
+  hogFeatures,
+  type Matrix,
+  matrix,
+  pca,
+  pixelFeatures,
+  type Transformer,
+} from "../classic/index.js";
 import type { ImageSet, LabelledImages } from "../data/index.js";
 import { shuffledOrder } from "../data/index.js";
-import type { Sequential } from "../nn/index.js";
 
 /** Training and test images in numbers, row by row. */
 export interface Features {
@@ -13,8 +20,8 @@ export interface Features {
 /** What features are made of. */
 export interface FeatureSource {
   readonly data: ImageSet;
-  /** The trained AlexNet; it is trained first where nobody has. */
-  readonly alexnet: () => Promise<Sequential>;
+  /** Pixels to what the last layer of the trained AlexNet reads; AlexNet is trained first where nobody has. */
+  readonly alexnet: () => Promise<Transformer>;
   readonly seed: number;
 }
 
@@ -56,12 +63,29 @@ export const featureSets: readonly FeatureSet[] = [
   {
     name: "HOG",
     settings: hog,
-    make: async ({ data }, work) => ({
-      train: await hogFeatures(data.train, hog, work),
-      test: await hogFeatures(data.test, hog, work),
-    }),
+    make: ({ data }, work) => hogOf(data, work),
+  },
+  {
+    name: learnedFeatures,
+    settings: {},
+    make: async ({ data, alexnet }, work) => learned(data, await alexnet(), work),
+  },
+  {
+    name: "AlexNet's features and HOG",
+    settings: hog,
+    make: async ({ data, alexnet }, work) => {
+      const [own, given] = [await learned(data, await alexnet(), work), await hogOf(data, work)];
+      return {
+        train: concatFeatures(own.train, given.train),
+        test: concatFeatures(own.test, given.test),
+      };
+    },
   },
 ];
+
+async function hogOf({ train, test }: ImageSet, work: WorkOptions): Promise<Features> {
+  return { train: await hogFeatures(train, hog, work), test: await hogFeatures(test, hog, work) };
+}
 
 function ofBoth({ train, test }: ImageSet, make: (images: LabelledImages) => Matrix): Features {
   return { train: make(train), test: make(test) };
