@@ -14,11 +14,7 @@ import type { LayerStatistics } from "../views/layer_health.js";
  * named by their place, as parameters are, and kind: "1 ReLU", "2.0 Conv2d" within the third, "4.body.1 ReLU" within a
  * residual block. Returns the network's output.
  */
-export function forwardLayers(
-  net: Module,
-  x: Tensor,
-  visit: (name: string, output: Tensor) => void,
-): Tensor {
+export function forwardLayers(net: Module, x: Tensor, visit: (name: string, output: Tensor) => void): Tensor {
   const names = placesOf(net);
   // A layer that stands at several places is run in their order.
   return listenToLayers(
