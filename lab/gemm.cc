@@ -1,6 +1,5 @@
 // The packed matrix product and the convolutions on it: checked against plain loops, then timed.
-//   mkdir -p build/lab && for f in native/{isa,gemm*,matmul,convolution,narrow,winograd}.cc lab/gemm.cc; do case $f in *_avx512.cc) o="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512";; *_avx2.cc) o="-mavx2 -mfma";; *) o=;; esac; b=build/lab/$(echo $f | tr / -).o; g++ -std=c++17 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -Wall -Wno-psabi -Wno-parentheses $o -c $f -o $b & done; wait; g++ build/lab/*.o -pthread -o build/lab/gemm
-//   build/lab/gemm [check|quick] [time] [filter]
+//   npm run build:addon -- --lab && build/lab/gemm [check|quick] [time] [filter]
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -1,9 +1,5 @@
-// Checks and times reduce, window, gather and resize against plain loops, with stand-ins for Pool, Epilogue and Source:
-//   N=native; F="-std=c++17 -O3 -ffp-contract=fast -c"; mkdir -p build && cd build
-//   for f in isa reduce window gather resize strips_portable; do g++ $F ../$N/$f.cc; done
-//   g++ $F -mavx2 -mfma ../$N/strips_avx2.cc
-//   g++ $F -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512 ../$N/strips_avx512.cc
-//   g++ -std=c++17 -O3 -pthread -I../$N ../lab/windows.cc *.o -o windows && ./windows [portable|avx2|avx512] [time]
+// Checks and times reduce, window, gather and resize against plain loops, with stand-ins for Pool, Epilogue and Source.
+//   npm run build:addon -- --lab && build/lab/windows [portable|avx2|avx512] [time]
 
 #include <chrono>
 #include <cmath>
@@ -15,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "isa.h"
+#include "../native/isa.h"
+#include "../native/step.h"
 #include "pool.h"
-#include "step.h"
 
 using namespace flybrick;
 

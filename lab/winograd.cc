@@ -1,7 +1,5 @@
-// Winograd's convolutions on AlexNet's layers: their error against sums in double, and the time of every phase on one
-// core, with data lying where it lies in a step.
-//   mkdir -p build/lab && g++ -std=c++17 -O3 -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wall -Wno-psabi -Wno-parentheses lab/winograd.cc native/{isa,gemm}.cc -pthread -o build/lab/winograd
-//   build/lab/winograd [error] [time] [avx2|portable] [images=128]
+// Winograd's convolutions on AlexNet's layers: their error against sums in double, and the time of their products.
+//   npm run build:addon -- --lab && build/lab/winograd [error] [time] [avx2|portable] [images=128]
 #include "../native/winograd.cc"
 
 #include <chrono>
@@ -123,47 +121,31 @@ static double best(Body body) {
   return least;
 }
 
-// The phases of all images, one core; what is a product also in GFLOP/s.
+// The products of all points in a step's forward pass and weight gradient, on one core.
 static void time() {
-  std::printf("ms of one core: %9s %9s %9s %9s %9s %9s  products GF/s\n", "input", "upstream", "output", "weights", "product", "gradient");
+  std::printf("products on one core: %8s %8s %14s %8s\n", "ms", "GF/s", "gradient ms", "GF/s");
   for (const LayerShape& s : kLayers) {
     const ConvGeometry g = {s.stride, s.stride, s.pad, s.pad, s.pad, s.pad, 1, 1, 1, Convolution::automatic};
     const WinogradKernels& k = *kernelsFor(g, s.r, s.r, images, s.inputs, s.outputs, s.out(), s.out());
     const Layer layer(k, images, s.inputs, s.outputs, s.out(), s.out(), s.r, s.stride);
-    const int64_t together = imageByImage(layer) ? 1 : imagesAtOnce(layer), rounds = images / together, tiles = layer.tiles();
-    const Shape v = {tiles * together, layer.inputs / kBlock, layer.points()}, y = {tiles * together, s.outputs / kBlock, layer.points()},
-                u = {layer.inputs, s.outputs / kBlock, layer.points()}, du = {s.outputs, layer.inputs / kBlock, layer.points()};
-    const int64_t ld = s.outputs, taps = k.r * k.r;
-    float *x = hugePages(int64_t(images) * s.size * s.size * s.inputs), *dy = hugePages(int64_t(images) * s.out() * s.out() * s.outputs),
-          *w = hugePages(layer.inputs * s.outputs * taps), *strip = hugePages(k.m * s.out() * ld), *zeros = hugePages(1024), *spare = hugePages(1 << 20);
+    const bool banded = inBands(layer);
+    const int64_t rows = banded ? bandOf(layer) * layer.across : layer.tiles() * imagesAtOnce(layer),
+                  rounds = banded ? images * ceilDiv(layer.down, bandOf(layer)) : images / imagesAtOnce(layer);
+    const PlanesShape v = {rows, ceilDiv(layer.inputs, kBlock), layer.points()}, y = {rows, ceilDiv(layer.outputs, kBlock), layer.points()},
+                      u = {layer.inputs, y.blocks, layer.points()}, du = {layer.outputs, v.blocks, layer.points()};
     const Planes a = v.at(hugePages(v.size())), c = y.at(hugePages(y.size())), b = u.at(hugePages(u.size())), d = du.at(hugePages(du.size()));
-    const View vx = view(x, images, s.inputs, s.size, s.size, true), vy = view(dy, images, s.outputs, s.out(), s.out(), true);
-    const FeatureMap in(vx, layer, s.stride, s.pad, s.pad), up(vy, layer, 1, 0, 0);
-    const auto eachImage = [&](auto body) {
-      return best([&] { for (int64_t n = 0; n < images; n++) body(n, n % together * tiles); });
-    };
     const auto points = [&](auto body) {
       return best([&] { for (int64_t n = 0; n < rounds; n++) for (int64_t q = 0; q < layer.points(); q++) body(q); });
     };
-    const double input = eachImage([&](int64_t n, int64_t row) { k.input(in.image(n, spare), a, row, zeros); });
-    const double upstream = eachImage([&](int64_t n, int64_t row) { k.upstream(up.image(n, spare), c, row, zeros); });
-    const double output = eachImage([&](int64_t, int64_t row) {
-      for (int64_t ty = 0; ty < layer.down; ty++) k.output(c, row + ty * layer.across, int(layer.across), s.out(), int(u.blocks), strip, ld);
-    });
-    const double weights = best([&] {
-      for (int64_t block = 0; block < u.blocks; block++)
-        k.weights(w + block * kBlock * layer.inputs * taps, layer.inputs * taps, kBlock, int(taps), int(layer.inputs), false, {b.data + block * b.block, b.plane, b.block}, spare);
-    });
     const double product = points([&](int64_t q) {
-      k.multiply(int(v.rows), int(layer.inputs), int(u.blocks), a.data + q * a.plane, a.block, b.data + q * b.plane, b.block, c.data + q * c.plane, c.block);
+      k.multiply(int(rows), int(layer.inputs), int(u.blocks), a.data + q * a.plane, a.block, b.data + q * b.plane, b.block, c.data + q * c.plane, c.block);
     });
     const double gradient = points([&](int64_t q) {
-      k.multiplyGrad(int(v.rows), s.outputs, int(v.blocks), c.data + q * c.plane, c.block, a.data + q * a.plane, a.block, d.data + q * d.plane, d.block, true);
+      k.multiplyGrad(int(rows), int(layer.outputs), int(v.blocks), c.data + q * c.plane, c.block, a.data + q * a.plane, a.block, d.data + q * d.plane, d.block, true);
     });
-    const double work = 2e-9 * layer.points() * images * tiles * layer.inputs * s.outputs;
-    std::printf("%-14s %10.2f %9.2f %9.2f %9.2f %9.2f %9.2f  %5.1f %5.1f\n", s.name, input * 1e3, upstream * 1e3, output * 1e3, weights * 1e3,
-                product * 1e3, gradient * 1e3, work / product, work / gradient);
-    for (float* memory : {x, dy, w, strip, zeros, spare, a.data, b.data, c.data, d.data}) std::free(memory);
+    const double work = 2e-9 * layer.points() * rounds * rows * layer.inputs * layer.outputs;
+    std::printf("%-20s %9.2f %8.1f %14.2f %8.1f\n", s.name, product * 1e3, work / product, gradient * 1e3, work / gradient);
+    for (float* memory : {a.data, b.data, c.data, d.data}) std::free(memory);
   }
 }
 

@@ -6,21 +6,10 @@
 #include <cstring>
 #include <numeric>
 
+#include "random.h"
+
 namespace flybrick {
 namespace {
-
-// splitmix64 (Steele, Lea and Flood, 2014).
-struct Random {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-  }
-  int64_t below(int64_t n) { return int64_t((next() >> 32) * uint64_t(n) >> 32); }
-  double unit() { return double(next() >> 11) * 0x1p-53; }
-};
 
 struct Sample {
   uint32_t row;
@@ -35,8 +24,7 @@ struct Split {
 class Grower {
  public:
   Grower(const uint8_t* bins, const int32_t* labels, const float* cuts, const ForestSettings& s, uint64_t number, Tree& tree)
-      : bins_(bins), cuts_(cuts), s_(s), random_{s.seed}, tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
-    random_.state = random_.next() ^ (number + 1) * 0xd1342543de82ef95u;
+      : bins_(bins), cuts_(cuts), s_(s), random_(Random::of(s.seed, number)), tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
     std::iota(order_.begin(), order_.end(), 0);
     std::vector<uint16_t> weights(s.examples, s.bootstrap ? 0 : 1);
     if (s.bootstrap)
@@ -54,18 +42,18 @@ class Grower {
     while (!open.empty()) {
       const Open node = open.back();
       open.pop_back();
-      const int32_t number = int32_t(tree_.nodes.size() / 4);
-      if (node.parent >= 0) tree_.nodes[4 * node.parent + 2] = number;
+      const int32_t number = int32_t(tree_.nodes.size() / 3);
+      if (node.parent >= 0) tree_.nodes[3 * node.parent + 2] = number;
       const int64_t weight = count(node.begin, node.end);
       const bool pure = *std::max_element(total_.begin(), total_.end()) == weight;
       Split split;
       if (!pure && weight >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
       if (split.feature < 0) {
-        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, 0, int32_t(tree_.values.size() / s_.classes)});
+        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, int32_t(tree_.values.size() / s_.classes)});
         for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
         continue;
       }
-      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0, 0});
+      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0});
       const uint8_t* column = bins_ + split.feature * s_.examples;
       const auto middle = std::stable_partition(samples_.begin() + node.begin, samples_.begin() + node.end, [&](const Sample& one) { return column[one.row] <= split.bin; });
       const int64_t cut = middle - samples_.begin();

@@ -13,10 +13,10 @@ struct ForestSettings {
   uint64_t seed;
 };
 
-// A node: the feature that is asked (-1 in a leaf), the last bin that goes left, the right child (the left one follows),
-// and a leaf's row in `values`.
+// A node: the feature that is asked, the last bin that goes left and the right child (the left one follows); or -1, 0 and
+// a leaf's row in `values`.
 struct Tree {
-  std::vector<int32_t> nodes;  // four numbers each
+  std::vector<int32_t> nodes;  // three numbers each
   std::vector<float> values;   // a leaf's share of each class
 };
 

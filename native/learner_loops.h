@@ -26,6 +26,9 @@ struct LearnerLoops {
   // Kernel values of dot products c[rows][ld], column j's to to[j]. Any number of rows.
   void (*svmFinish)(const SvmKernel& kernel, int64_t rows, int64_t columns, const float* c, int64_t ld, const float* rowNorms,
                     const float* columnNorms, float* const* to);
+  // The next two for any n: w'x, and w += a x.
+  double (*dot)(const double* w, const float* x, int64_t n);
+  void (*addScaled)(double* w, double a, const float* x, int64_t n);
 };
 
 extern const LearnerLoops kLearnerLoopsPortable, kLearnerLoopsAvx2, kLearnerLoopsAvx512;

@@ -87,8 +87,26 @@ static void svmFinish(const SvmKernel& kernel, int64_t rows, int64_t columns, co
     }
 }
 
+static double dot(const double* w, const float* x, int64_t n) {
+  HalfD sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kHalf <= n; i += 4 * kHalf)
+    for (int k = 0; k < 4; k++) sums[k] += *(const HalfD*)(w + i + k * kHalf) * wide(x + i + k * kHalf);
+  const HalfD all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  double sum = 0;
+  for (int l = 0; l < kHalf; l++) sum += all[l];
+  for (; i < n; i++) sum += w[i] * x[i];
+  return sum;
+}
+
+static void addScaled(double* w, double a, const float* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + kHalf <= n; i += kHalf) *(HalfD*)(w + i) += a * wide(x + i);
+  for (; i < n; i++) w[i] += a * x[i];
+}
+
 }  // namespace FLYBRICK_SET
 
-const LearnerLoops FLYBRICK_TABLE = {FLYBRICK_SET::svmUpdate, FLYBRICK_SET::svmPartner, FLYBRICK_SET::svmFinish};
+const LearnerLoops FLYBRICK_TABLE = {FLYBRICK_SET::svmUpdate, FLYBRICK_SET::svmPartner, FLYBRICK_SET::svmFinish, FLYBRICK_SET::dot, FLYBRICK_SET::addScaled};
 
 }  // namespace flybrick

@@ -5,6 +5,7 @@
 
 #include "addon.h"
 #include "forest.h"
+#include "linear_svm.h"
 #include "svm.h"
 
 namespace flybrick {
@@ -55,6 +56,30 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
   return queueCall(env, args[0], std::move(call));
 }
 
+// fitLinearSvm(device, x: Float32Array, labels: Int32Array, classes: Int32Array, settings: Float64Array, weights:
+// Float64Array, results: Float64Array, control: Int32Array) -> promise. For each class, weights has one number a column
+// and the intercept, results two.
+napi_value fitLinearSvm(napi_env env, napi_callback_info info) {
+  napi_value args[8];
+  if (!arguments(env, info, args)) return fail(env, "fitLinearSvm takes eight arguments");
+  size_t xLength, labelCount, classCount, settingCount, weightCount, resultCount, controlCount;
+  const float* x = elements<float>(env, args[1], napi_float32_array, &xLength);
+  const int32_t* labels = elements<int32_t>(env, args[2], napi_int32_array, &labelCount);
+  const int32_t* classes = elements<int32_t>(env, args[3], napi_int32_array, &classCount);
+  const double* s = elements<double>(env, args[4], napi_float64_array, &settingCount);
+  double* weights = elements<double>(env, args[5], napi_float64_array, &weightCount);
+  double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
+  int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
+  if (!x || !labels || !classes || !s || !weights || !results || !control || settingCount != 6 || controlCount != 2 || labelCount < 1 ||
+      !(s[0] >= 1) || xLength != labelCount * size_t(s[0]) || weightCount != classCount * (size_t(s[0]) + 1) || resultCount != 2 * classCount)
+    return fail(env, "fitLinearSvm: the arrays are not of the right types and lengths");
+  const LinearSvmSettings settings = {int64_t(labelCount), int64_t(s[0]), s[1], s[2], int64_t(s[3]), s[4] != 0, uint64_t(s[5])};
+  Call call;
+  call.kept.assign(args + 1, args + 8);
+  call.body = [=](Pool& pool) { linearSvmFit(pool, x, labels, classes, int64_t(classCount), settings, weights, results, Control{control}); };
+  return queueCall(env, args[0], std::move(call));
+}
+
 template <typename T>
 napi_value typedArray(napi_env env, napi_typedarray_type type, const std::vector<T>& values) {
   napi_value buffer, out;
@@ -102,7 +127,7 @@ napi_value growForest(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-const std::pair<const char*, napi_callback> kLearners[] = {{"svmLeastBytes", leastBytes}, {"fitSvm", fitSvm}, {"growForest", growForest}};
+const std::pair<const char*, napi_callback> kLearners[] = {{"svmLeastBytes", leastBytes}, {"fitSvm", fitSvm}, {"fitLinearSvm", fitLinearSvm}, {"growForest", growForest}};
 const size_t kLearnerCount = sizeof kLearners / sizeof *kLearners;
 
 }  // namespace flybrick

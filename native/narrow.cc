@@ -92,6 +92,22 @@ bool fits(const ConvGeometry& g, int64_t co, int64_t ci, int64_t taps, const Blo
          taps * blocks.count * blocks.width <= kMostWeights;
 }
 
+// Neighbours in a row whose channels lie in one vector, which few channels leave half empty: a row of taps grows by
+// `step` floats a neighbour, and each takes those that are its own.
+struct Neighbours {
+  int64_t count = 1, step;
+  double share = 1;  // of the multiply-adds of single pixels
+
+  Neighbours(const ConvGeometry& g, int64_t co, int64_t ci, int64_t kw, int64_t width) : step(g.strideX * ci) {
+    if (g.algorithm != Convolution::automatic) return;
+    for (int64_t n = 2; n * co <= kernels().lanes; n++) {
+      const double taps = double(kw + (n - 1) * g.strideX) / double(n * kw);
+      if (width % n == 0 && taps < share) count = n, share = taps;
+    }
+  }
+  int64_t more() const { return (count - 1) * step; }
+};
+
 // An activation [n, c, h, w] as planes, with zeros around where it is padded; copied only where it must be.
 struct Planes {
   const View& view;
@@ -153,14 +169,14 @@ struct Filtered {
   const Filter* filter = nullptr;  // null: where the sum itself is cheaper
   int64_t tiles, rowsIn, ci, co, height, width;
 
-  Filtered(const ConvGeometry& g, int64_t images, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
+  Filtered(const ConvGeometry& g, const Neighbours& side, int64_t images, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
       : tiles(0), rowsIn(height + (kh - 1) * g.dilationY), ci(ci), co(co), height(height), width(width) {
     constexpr double transform = 8, weight = 100;  // multiply-adds that transforming an element costs (measured)
     if (g.algorithm != Convolution::automatic || g.strideY != 1 || g.strideX != 1) return;
     for (const Filter& one : kernels().filters) {
       const int64_t across = ceilDiv(width, one.m);
       const double cost = double(images) * across * one.n * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) + weight * one.n * kh * ci * co;
-      if (one.r != kw || cost >= double(images) * height * width * kh * kw * ci * co) continue;
+      if (one.r != kw || cost >= side.share * double(images) * height * width * kh * kw * ci * co) continue;
       filter = &one, tiles = across;
     }
   }
@@ -253,22 +269,25 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
   const int64_t co = shape[1], height = shape[2], width = shape[3], ci = weight.shape[1], kh = weight.shape[2], kw = weight.shape[3];
   Planes x(xView);
   x.surround(g);
-  const Blocks blocks(co);
-  if (!fits(g, co, ci, kh * kw * ci, blocks, shape[0] * height * width) || x.floats() > kMostFloats) return false;
-  if (filteredConv2d(pool, Filtered(g, shape[0], co, ci, kh, kw, height, width), x, weight, g, blocks, epilogue)) return true;
+  const Neighbours side(g, co, ci, kw, width);
+  const int64_t channels = side.count * co, run = kw * ci + side.more(), depth = kh * run, pixels = width / side.count;
+  const Blocks blocks(channels);
+  if (!fits(g, co, ci, kh * kw * ci, Blocks(co), shape[0] * height * width) || x.floats() > kMostFloats) return false;
+  if (filteredConv2d(pool, Filtered(g, side, shape[0], co, ci, kh, kw, height, width), x, weight, g, Blocks(co), epilogue)) return true;
   const Kernels& set = kernels();
-  const int64_t run = kw * ci, depth = kh * run, block = depth * blocks.width, rowStride = x.rowStride();
+  const int64_t block = depth * blocks.width, rowStride = x.rowStride();
   float* packed = pool.shared(blocks.count * block + 2 * depth);
   const float* from = static_cast<const float*>(weight.data);
   const int64_t* s = weight.strides;
-  packWeights(blocks, co, kh, run, packed, [&](int64_t ky, int64_t i, int64_t o) {
-    return from[o * s[0] + i % ci * s[1] + ky * s[2] + i / ci * s[3]];
+  packWeights(blocks, channels, kh, run, packed, [&](int64_t ky, int64_t i, int64_t channel) {
+    const int64_t o = channel % co, tap = i - channel / co * side.step;
+    return tap < 0 || tap >= kw * ci ? 0.0f : from[o * s[0] + tap % ci * s[1] + ky * s[2] + tap / ci * s[3]];
   });
   Term* terms = reinterpret_cast<Term*>(packed + blocks.count * block);
   for (int64_t i = 0; i < depth; i++)
     terms[i] = {int32_t(i / run * g.dilationY * rowStride + i % run), int32_t(i * blocks.width)};
   // What a vector writes past one block's channels is the next pixel's, written later.
-  const int64_t ld = blocks.count == 1 ? co : blocks.count * blocks.width;
+  const int64_t ld = blocks.count == 1 ? co : blocks.count * blocks.width, pitch = side.count * ld;
   const int64_t pieces = ceilDiv(height * width * ld, kApply), tall = ceilDiv(height, pieces), room = padded(tall * width * ld + kSlack);
   pool.parallel(shape[0], [&](int64_t image, int thread) {
     float* out = pool.local(thread, room + x.room());
@@ -277,8 +296,8 @@ bool narrowConv2d(Pool& pool, const int64_t* shape, const View& xView, const Vie
       const int64_t rows = std::min(tall, height - y0);
       for (int64_t y = 0; y < rows; y++)
         for (int64_t b = 0; b < blocks.count; b++)
-          rowOfPixels(set, blocks, data + (y0 + y) * g.strideY * rowStride, g.strideX * ci, width, terms, int(depth),
-                      packed + b * block, out + y * width * ld + b * blocks.width, ld);
+          rowOfPixels(set, blocks, data + (y0 + y) * g.strideY * rowStride, side.count * side.step, pixels, terms, int(depth),
+                      packed + b * block, out + y * width * ld + b * blocks.width, pitch);
       epilogue.apply(thread, (image * height + y0) * width, rows * width, 0, co, out, ld);
     }
   });
@@ -295,7 +314,7 @@ bool narrowInputGrad(Pool& pool, const int64_t* shape, const View& dyView, const
   if (!fits(g, co, ci, kh * co, blocks, shape[0] * dy.h * dy.w) || h * w * ci > kMostFloats || dy.floats() > kMostFloats ||
       h * kh * co > kMostTerms)
     return false;
-  if (filteredInputGrad(pool, shape, Filtered(g, shape[0], co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
+  if (filteredInputGrad(pool, shape, Filtered(g, Neighbours(g, co, ci, kw, 1), shape[0], co, ci, kh, kw, dy.h, dy.w), dy, weight, g, epilogue)) return true;
   const Kernels& set = kernels();
   const int64_t block = kh * co * blocks.width;
   float* packed = pool.shared(blocks.count * block + 2 * h * kh * co + padded(h + 1));
@@ -339,11 +358,12 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
   const int64_t co = shape[0], ci = shape[1], kh = shape[2], kw = shape[3], images = dyView.shape[0];
   Planes x(xView), dy(dyView);
   x.surround(g);
-  const Blocks blocks(co);
-  if (!fits(g, co, ci, kh * kw * ci, blocks, images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
+  if (!fits(g, co, ci, kh * kw * ci, Blocks(co), images * dy.h * dy.w) || x.floats() > kMostFloats || dy.floats() > kMostFloats) return false;
   const Kernels& set = kernels();
-  const Filtered f(g, images, co, ci, kh, kw, dy.h, dy.w);
-  const int64_t points = f.filter ? f.filter->n : 1, run = f.filter ? ci : kw * ci;
+  const Neighbours side(g, co, ci, kw, dy.w);
+  const Filtered f(g, side, images, co, ci, kh, kw, dy.h, dy.w);
+  const Blocks blocks(f.filter ? co : side.count * co);
+  const int64_t points = f.filter ? f.filter->n : 1, run = f.filter ? ci : kw * ci + side.more();
   const int64_t row = run * blocks.width, block = kh * row, point = blocks.count * block, sums = points * point;
   const int64_t tasks = std::min(kTasks, images);
   // Short runs leave room for two rows of them.
@@ -369,7 +389,7 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
     for (int64_t image = images * task / tasks; image < images * (task + 1) / tasks; image++) {
       const float *in = x.image(image, room + planes), *up = dy.image(image, room + planes + x.room());
       if (!f.filter) {
-        add({in, g.strideY * x.rowStride(), g.strideX * ci}, {up, dy.rowStride(), co}, dy.h, dy.w, to);
+        add({in, g.strideY * x.rowStride(), side.count * side.step}, {up, dy.rowStride(), side.count * co}, dy.h, dy.w / side.count, to);
         continue;
       }
       float* upstream = room + points * planeIn;
@@ -385,8 +405,15 @@ bool narrowWeightGrad(Pool& pool, const int64_t* shape, const View& xView, const
     for (int64_t c = 0; c < ci; c++)
       for (int64_t ky = 0; ky < kh; ky++) {
         const float* from = partials + o / blocks.width * block + ky * row + c * blocks.width + o % blocks.width;
-        for (int64_t kx = 0; kx < kw; kx++)
-          *turned++ = f.filter ? f.filter->tap(kx, from, point) : from[kx * ci * blocks.width];
+        for (int64_t kx = 0; kx < kw; kx++, turned++) {
+          if (f.filter) {
+            *turned = f.filter->tap(kx, from, point);
+            continue;
+          }
+          const float* tap = from + kx * ci * blocks.width;
+          *turned = tap[0];
+          for (int64_t n = 1; n < side.count; n++) *turned += tap[n * (side.step * blocks.width + co)];
+        }
       }
   const int64_t n = ci * kh * kw;
   epilogue.apply(0, 0, co, 0, n, turned - co * n, n);

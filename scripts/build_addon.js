@@ -1,10 +1,11 @@
 // Builds the native addon with one compiler and no build system: generates the interpreter's instructions from
 // the scalar table, compiles what changed, links build/flybrick.node and copies it to prebuilt/ for packing.
+// With --lab also the programs of lab/, each with those of the addon's objects that it lacks: build/lab/.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -13,6 +14,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const native = join(root, "native");
 const build = join(root, "build");
 const compiler = process.env.CXX || "g++";
+const withLab = process.argv.includes("--lab");
 
 const common = [
   "-std=c++17",
@@ -80,16 +82,34 @@ async function isCurrent(object, command) {
   return true;
 }
 
-async function compile(file) {
+async function compile(source, target = build) {
   const { include_dir: headers } = createRequire(import.meta.url)("node-api-headers");
-  const object = join(build, file.replace(/\.cc$/, ".o"));
-  const args = [...flagsOf(file), `-I${headers}`, "-MMD", "-c", join(native, file), "-o", object];
+  const object = join(target, basename(source).replace(/\.cc$/, ".o"));
+  const args = [...flagsOf(source), `-I${headers}`, "-MMD", "-c", source, "-o", object];
   const command = [compiler, ...args].join(" ");
   if (await isCurrent(object, command)) return object;
   const { stderr } = await run(compiler, args, { maxBuffer: 1 << 26 });
   if (stderr) process.stderr.write(stderr);
   await writeFile(`${object}.command`, command);
   return object;
+}
+
+async function sourcesIn(directory) {
+  const files = await readdir(directory);
+  return files
+    .filter((file) => file.endsWith(".cc"))
+    .sort()
+    .map((file) => join(directory, file));
+}
+
+async function twoAtATime(items, body) {
+  const queue = [...items];
+  const results = [];
+  const worker = async () => {
+    for (let item = queue.shift(); item; item = queue.shift()) results.push(await body(item));
+  };
+  await Promise.all([worker(), worker()]);
+  return results;
 }
 
 async function isOlder(target, sources) {
@@ -115,15 +135,7 @@ async function main() {
   }
   await generate();
   await mkdir(build, { recursive: true });
-  const files = (await readdir(native)).filter((file) => file.endsWith(".cc")).sort();
-  const queue = [...files];
-  const objects = [];
-  const worker = async () => {
-    for (let file = queue.shift(); file; file = queue.shift()) {
-      objects.push(await compile(file));
-    }
-  };
-  await Promise.all([worker(), worker()]);
+  const objects = await twoAtATime(await sourcesIn(native), (source) => compile(source));
   const addon = join(build, "flybrick.node");
   const packed = join(root, "prebuilt", `${process.platform}-${process.arch}`, "flybrick.node");
   // A build that was broken off leaves new objects and an old addon.
@@ -137,6 +149,20 @@ async function main() {
     await copyFile(addon, `${packed}.new`);
     await rename(`${packed}.new`, packed);
   }
+  if (withLab) await buildLab(objects);
+}
+
+/** From an archive the linker takes only what a program refers to and does not define itself: not its Pool, say. */
+async function buildLab(objects) {
+  const target = join(build, "lab");
+  const archive = join(target, "native.a");
+  await mkdir(target, { recursive: true });
+  await rm(archive, { force: true });
+  await run("ar", ["rcs", archive, ...objects.sort()]);
+  await twoAtATime(await sourcesIn(join(root, "lab")), async (source) => {
+    const object = await compile(source, target);
+    await run(compiler, [object, archive, "-pthread", "-o", object.replace(/\.o$/, "")]);
+  });
 }
 
 try {
@@ -146,4 +172,5 @@ try {
   console.log(
     `flybrick: the native addon did not build with ${compiler}; a recent g++ helps (apt-get install g++), then npm run build:addon. The reference device works without.`,
   );
+  if (withLab) process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import type { HostArray } from "../core/dtype.js";
 import { UserError } from "../core/errors.js";
-import { type Matrix, requireFinite } from "./matrix.js";
+import { type Matrix, matrix, requireFinite } from "./matrix.js";
 
 /** How far a long computation is. */
 export interface FitProgress {
@@ -17,10 +17,11 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What a fitted model is made of: settings that JSON can hold, arrays, and for a pipeline its parts. */
+/** What a fitted model is made of: settings that JSON can hold, what it learned, and for a pipeline its parts. */
 export interface ModelState {
   readonly kind: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly numbers: Readonly<Record<string, number>>;
   readonly arrays: Readonly<Record<string, StoredArray>>;
   readonly parts?: readonly ModelState[];
 }
@@ -30,19 +31,53 @@ export interface StoredArray {
   readonly shape: readonly number[];
 }
 
-export function storedArray(values: HostArray, ...shape: number[]): StoredArray {
-  return { values, shape };
-}
+type Learned = number | HostArray | Matrix;
 
 /** What can be fitted, saved and loaded. */
 export abstract class Estimator {
   /** The name it is saved under: scikit-learn's, in camelCase. */
   abstract readonly kind: string;
+  /** What it was made with. */
+  abstract readonly options: object;
   /** Features that it was fitted on; 0 before. */
   protected columns = 0;
+  /** The properties that `fit` fills, each a number, an array or a matrix. */
+  protected abstract readonly learned: readonly string[];
 
   /** What `saveModel` writes. Throws a UserError before `fit`. */
-  abstract state(): ModelState;
+  state(): ModelState {
+    this.requireFitted();
+    const numbers: Record<string, number> = {};
+    const arrays: Record<string, StoredArray> = {};
+    for (const name of this.saved()) {
+      const value = this.own[name]!;
+      if (typeof value === "number") numbers[name] = value;
+      else if ("rows" in value) arrays[name] = { values: value.values, shape: [value.rows, value.columns] };
+      else arrays[name] = { values: value, shape: [value.length] };
+    }
+    return { kind: this.kind, settings: { ...this.options }, numbers, arrays };
+  }
+
+  /** Takes what `state` told of a model with the same settings. */
+  restore({ numbers, arrays }: ModelState): this {
+    for (const name of this.saved()) {
+      const before = this.own[name]!;
+      if (typeof before === "number") this.own[name] = numbers[name]!;
+      else {
+        const { values, shape } = arrays[name]!;
+        this.own[name] = "rows" in before ? matrix(values, shape[0]!, shape[1]!) : values;
+      }
+    }
+    return this;
+  }
+
+  protected saved(): readonly string[] {
+    return ["columns", ...this.learned];
+  }
+
+  private get own(): Record<string, Learned> {
+    return this as unknown as Record<string, Learned>;
+  }
 
   protected requireFitted(): void {
     if (this.columns === 0) throw new UserError(`this ${this.kind} is not fitted yet; call fit first`);
@@ -83,6 +118,10 @@ export abstract class Transformer extends Estimator {
 export abstract class Classifier extends Estimator {
   /** The labels that `fit` saw, ascending. */
   classes: Int32Array = new Int32Array(0);
+
+  protected override saved(): readonly string[] {
+    return [...super.saved(), "classes"];
+  }
 
   /**
    * x [examples, features], y their classes. Throws a UserError on an empty set, on features that are no finite
@@ -177,6 +216,16 @@ export class Stepper {
 /** Checks a setting. Throws a UserError that names it, its value and what it may be. */
 export function requireSetting(isFine: boolean, name: string, value: unknown, allowed: string): void {
   if (!isFine) throw new UserError(`${name} is ${value}; give ${allowed}`);
+}
+
+/** Throws a UserError unless `randomState` can be a seed. */
+export function requireSeed(randomState: number): void {
+  requireSetting(
+    Number.isSafeInteger(randomState) && randomState >= 0,
+    "randomState",
+    randomState,
+    "a whole number from 0 to 2^53 - 1",
+  );
 }
 
 export function isCount(value: unknown): value is number {

@@ -2,10 +2,9 @@ import {
   Classifier,
   isCount,
   largestInRows,
-  type ModelState,
+  requireSeed,
   requireSetting,
   Stepper,
-  storedArray,
   type WorkOptions,
 } from "./estimator.js";
 import { learners } from "./learners.js";
@@ -32,7 +31,8 @@ const bins = 256;
 
 /** Trees by Gini impurity whose leaves' class shares are averaged. Splits are exact on features of at most 256 values. */
 export class Forest extends Classifier {
-  /** Four numbers a node: feature or -1, 0, right child (the left one follows), row of `values`. */
+  protected readonly learned = ["nodes", "thresholds", "values", "roots"];
+  /** Two numbers a node: feature and right child (the left one follows), or -1 and a leaf's row of `values`. */
   private nodes = new Int32Array(0);
   /** What goes left is at most the threshold; one a node. */
   private thresholds = new Float32Array(0);
@@ -69,40 +69,7 @@ export class Forest extends Classifier {
       "a whole number of at least 2",
     );
     requireSetting(isCount(minSamplesLeaf), "minSamplesLeaf", minSamplesLeaf, "a whole number of at least 1");
-    requireSetting(
-      Number.isSafeInteger(randomState) && randomState >= 0,
-      "randomState",
-      randomState,
-      "a whole number from 0 to 2^53 - 1",
-    );
-  }
-
-  static restore({ kind, settings, arrays }: ModelState): Forest {
-    const { features, ...options } = settings as ForestOptions & { features?: number };
-    const made = new Forest(kind as Forest["kind"], options);
-    made.nodes = arrays.nodes!.values as Int32Array<ArrayBuffer>;
-    made.thresholds = arrays.thresholds!.values as Float32Array<ArrayBuffer>;
-    made.values = arrays.values!.values as Float32Array<ArrayBuffer>;
-    made.roots = arrays.roots!.values as Int32Array<ArrayBuffer>;
-    made.classes = arrays.classes!.values as Int32Array;
-    made.columns = features ?? 0;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { nodes, thresholds, values, roots, classes } = this;
-    return {
-      kind: this.kind,
-      settings: { ...this.options, features: this.columns },
-      arrays: {
-        nodes: storedArray(nodes, thresholds.length, 4),
-        thresholds: storedArray(thresholds, thresholds.length),
-        values: storedArray(values, values.length / classes.length, classes.length),
-        roots: storedArray(roots, roots.length),
-        classes: storedArray(classes, classes.length),
-      },
-    };
+    requireSeed(randomState);
   }
 
   protected override async learn(
@@ -149,20 +116,20 @@ export class Forest extends Classifier {
       { signal, onProgress: (done) => onProgress?.({ what: "trees", done, total: nEstimators }) },
     );
     this.roots = new Int32Array(nEstimators);
-    this.nodes = new Int32Array(trees.reduce((sum, { nodes }) => sum + nodes.length, 0));
+    this.nodes = new Int32Array(trees.reduce((sum, { nodes }) => sum + (2 * nodes.length) / 3, 0));
     this.values = new Float32Array(trees.reduce((sum, { values }) => sum + values.length, 0));
-    this.thresholds = new Float32Array(this.nodes.length / 4);
+    this.thresholds = new Float32Array(this.nodes.length / 2);
     let [node, value] = [0, 0];
     for (const [t, tree] of trees.entries()) {
       this.roots[t] = node;
-      for (let i = 0; i < tree.nodes.length; i += 4) {
-        const [feature, bin, right, leaf] = tree.nodes.subarray(i, i + 4);
-        const at = node + i / 4;
-        this.nodes.set([feature!, 0, right! + node, leaf! + value / classes], 4 * at);
+      for (let i = 0; i < tree.nodes.length; i += 3) {
+        const [feature, bin, next] = tree.nodes.subarray(i, i + 3);
+        const at = node + i / 3;
+        this.nodes.set([feature!, next! + (feature! < 0 ? value / classes : node)], 2 * at);
         if (feature! >= 0) this.thresholds[at] = between(binned, feature! * bins + bin!);
       }
       this.values.set(tree.values, value);
-      node += tree.nodes.length / 4;
+      node += tree.nodes.length / 3;
       value += tree.values.length;
     }
   }
@@ -178,12 +145,12 @@ export class Forest extends Classifier {
       sums.fill(0);
       for (const root of this.roots) {
         let node = root;
-        for (let feature = this.nodes[4 * node]!; feature >= 0; feature = this.nodes[4 * node]!)
+        for (let feature = this.nodes[2 * node]!; feature >= 0; feature = this.nodes[2 * node]!)
           node =
             x.values[i * x.columns + feature]! <= this.thresholds[node]!
               ? node + 1
-              : this.nodes[4 * node + 2]!;
-        const leaf = this.nodes[4 * node + 3]! * classes;
+              : this.nodes[2 * node + 1]!;
+        const leaf = this.nodes[2 * node + 1]! * classes;
         for (let c = 0; c < classes; c++) sums[c]! += this.values[leaf + c]!;
       }
       for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / this.roots.length;

@@ -1,4 +1,5 @@
 import type { LabelledImages } from "../data/index.js";
+import { exactAtan2 } from "./arctangent.js";
 import { isCount, requireSetting, Stepper, type WorkOptions } from "./estimator.js";
 import { type Matrix, row, zeroMatrix } from "./matrix.js";
 
@@ -21,9 +22,10 @@ const epsilon = 1e-5;
 
 /**
  * Histograms of oriented gradients (Dalal and Triggs, 2005), with scikit-image's parameters and values: of grey images,
- * as pixels of [0, 1], [images, blocks x cells x orientations]. A gradient exactly on the edge of two bins may fall into
- * the other one, since the last bit of the arctangent decides and differs between mathematical libraries. Throws a UserError on impossible settings and on images
- * smaller than a block.
+ * as pixels of [0, 1], [images, blocks x cells x orientations]. Where a gradient lies on the edge of two bins, the last bit
+ * of its angle decides: it is the correctly rounded one here, as with scikit-image where NumPy takes the C library's
+ * arctangent; NumPy's own for AVX-512 is off by a bit now and then. Throws a UserError on impossible settings and on
+ * images smaller than a block.
  */
 export async function hogFeatures(
   images: LabelledImages,
@@ -112,8 +114,7 @@ function fillHistogram(
       const down = y === 0 || y === height - 1 ? 0 : pixels[at + width]! - pixels[at - width]!;
       const across = x === 0 || x === width - 1 ? 0 : pixels[at + 1]! - pixels[at - 1]!;
       if (down === 0 && across === 0) continue;
-      const degrees = Math.atan2(down, across) * (180 / Math.PI);
-      const angle = degrees < 0 ? degrees + 180 : degrees % 180;
+      const angle = orientationOf(down, across, bin);
       // 180 itself, from rounding, belongs to no bin, as in scikit-image.
       if (angle >= 180) continue;
       let o = Math.floor(angle / bin);
@@ -123,6 +124,20 @@ function fillHistogram(
       out[cell * orientations + o]! += Math.sqrt(down * down + across * across);
     }
   for (let i = 0; i < out.length; i++) out[i]! /= cellRows * cellColumns;
+}
+
+/** Degrees in [0, 180]; near the edge of a bin to the last bit. */
+function orientationOf(down: number, across: number, bin: number): number {
+  const near = half(Math.atan2(down, across));
+  const edge = Math.round(near / bin) * bin;
+  const isClose = Math.abs(near - edge) < 1e-9 && edge > 0 && edge < 180;
+  return isClose && across !== 0 ? half(exactAtan2(down, across)) : near;
+}
+
+/** A direction's angle, in degrees, as its line's. */
+function half(radians: number): number {
+  const degrees = radians * (180 / Math.PI);
+  return degrees < 0 ? degrees + 180 : degrees % 180;
 }
 
 function normalize(block: Float64Array, norm: BlockNorm): void {

@@ -13,6 +13,8 @@ export {
   kNeighborsClassifier,
   type Neighbors,
 } from "./k_neighbors.js";
+export { type LayerFeatures, type LayerFeaturesOptions, layerFeatures } from "./layer_features.js";
+export { type LinearSvc, type LinearSvcOptions, linearSvc } from "./linear_svc.js";
 export {
   type LogisticRegression,
   type LogisticRegressionOptions,

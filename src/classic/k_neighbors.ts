@@ -7,13 +7,11 @@ import {
   Classifier,
   isCount,
   largestInRows,
-  type ModelState,
   requireSetting,
   Stepper,
-  storedArray,
   type WorkOptions,
 } from "./estimator.js";
-import { columnMeans, type Matrix, matrix, row, squaredNorms, zeroMatrix } from "./matrix.js";
+import { columnMeans, type Matrix, row, squaredNorms, zeroMatrix } from "./matrix.js";
 
 export interface KNeighborsOptions {
   /** 5 if left out. */
@@ -37,6 +35,7 @@ const spare = 8;
 /** The classes of the nearest training examples vote; distances by matrix products, exact for the nearest. */
 export class KNeighborsClassifier extends Classifier {
   readonly kind = "kNeighborsClassifier";
+  protected readonly learned = ["examples", "mean", "labels"];
   /** Less `mean`, so that products of far-off features do not cancel. */
   private examples: Matrix = zeroMatrix(0, 0);
   private mean = new Float32Array(0);
@@ -52,32 +51,6 @@ export class KNeighborsClassifier extends Classifier {
       weights,
       "uniform or distance",
     );
-  }
-
-  static restore({ settings, arrays }: ModelState): KNeighborsClassifier {
-    const made = new KNeighborsClassifier(settings);
-    const [rows, columns] = arrays.examples!.shape as [number, number];
-    made.examples = matrix(arrays.examples!.values, rows, columns);
-    made.mean = arrays.mean!.values as Float32Array<ArrayBuffer>;
-    made.labels = arrays.labels!.values as Int32Array<ArrayBuffer>;
-    made.classes = arrays.classes!.values as Int32Array;
-    made.columns = columns;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { rows, columns, values } = this.examples;
-    return {
-      kind: this.kind,
-      settings: { ...this.options },
-      arrays: {
-        examples: storedArray(values, rows, columns),
-        mean: storedArray(this.mean, columns),
-        labels: storedArray(this.labels, rows),
-        classes: storedArray(this.classes, this.classes.length),
-      },
-    };
   }
 
   protected override async learn(x: Matrix, y: Int32Array): Promise<void> {

@@ -6,10 +6,8 @@ import {
   Classifier,
   isCount,
   largestInRows,
-  type ModelState,
   requireSetting,
   Stepper,
-  storedArray,
   type WorkOptions,
 } from "./estimator.js";
 import { minimize } from "./lbfgs.js";
@@ -27,6 +25,7 @@ export interface LogisticRegressionOptions {
 /** Softmax regression by L-BFGS: the sum of cross-entropies times C plus half the squared weights, biases apart. */
 export class LogisticRegression extends Classifier {
   readonly kind = "logisticRegression";
+  protected readonly learned = ["coef", "intercept"];
   /** [classes, features] */
   coef: Matrix = zeroMatrix(0, 0);
   intercept = new Float32Array(0);
@@ -37,30 +36,6 @@ export class LogisticRegression extends Classifier {
     requireSetting(C > 0, "C", C, "a number above 0");
     requireSetting(tol > 0, "tol", tol, "a number above 0");
     requireSetting(isCount(maxIter), "maxIter", maxIter, "a whole number of at least 1");
-  }
-
-  static restore({ settings, arrays }: ModelState): LogisticRegression {
-    const made = new LogisticRegression(settings);
-    const [rows, columns] = arrays.coef!.shape as [number, number];
-    made.coef = matrix(arrays.coef!.values, rows, columns);
-    made.intercept = arrays.intercept!.values as Float32Array<ArrayBuffer>;
-    made.classes = arrays.classes!.values as Int32Array;
-    made.columns = columns;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { rows, columns, values } = this.coef;
-    return {
-      kind: this.kind,
-      settings: { ...this.options },
-      arrays: {
-        coef: storedArray(values, rows, columns),
-        intercept: storedArray(this.intercept, rows),
-        classes: storedArray(this.classes, rows),
-      },
-    };
   }
 
   /** Probabilities [rows, classes] in the order of `classes`. */

@@ -79,6 +79,15 @@ export function row(x: Matrix, i: number): Float32Array {
   return x.values.subarray(i * x.columns, (i + 1) * x.columns);
 }
 
+/** A matrix in blocks of rows, no copy. */
+export function* rowBlocks(x: Matrix, size = 4096): Generator<{ start: number; block: Matrix }> {
+  for (let start = 0; start < x.rows; start += size) {
+    const rows = Math.min(size, x.rows - start);
+    const values = x.values.subarray(start * x.columns, (start + rows) * x.columns);
+    yield { start, block: { values, rows, columns: x.columns } };
+  }
+}
+
 /** Throws a UserError unless there are rows and columns and every value is a finite number. */
 export function requireFinite(x: Matrix): void {
   if (x.rows === 0 || x.columns === 0)

@@ -3,33 +3,38 @@ import { dtypeOf, hostArray } from "../core/dtype.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../train/safetensors.js";
-import type { Estimator, ModelState, StoredArray } from "./estimator.js";
+import type { Classifier, Estimator, ModelState, StoredArray, Transformer } from "./estimator.js";
 import { Forest } from "./forest.js";
 import { KNeighborsClassifier } from "./k_neighbors.js";
+import { LinearSvc } from "./linear_svc.js";
 import { LogisticRegression } from "./logistic_regression.js";
 import { Pca } from "./pca.js";
 import { Pipeline } from "./pipeline.js";
 import { StandardScaler } from "./standard_scaler.js";
 import { Svc } from "./svc.js";
 
-const restorers: Readonly<Record<string, (state: ModelState, parts: readonly Estimator[]) => Estimator>> = {
-  extraTreesClassifier: Forest.restore,
-  kNeighborsClassifier: KNeighborsClassifier.restore,
-  logisticRegression: LogisticRegression.restore,
-  pca: Pca.restore,
-  pipeline: Pipeline.restore,
-  randomForestClassifier: Forest.restore,
-  standardScaler: StandardScaler.restore,
-  svc: Svc.restore,
+const makers: Readonly<
+  Record<string, (settings: Readonly<Record<string, unknown>>, parts: readonly Estimator[]) => Estimator>
+> = {
+  extraTreesClassifier: (settings) => new Forest("extraTreesClassifier", settings),
+  kNeighborsClassifier: (settings) => new KNeighborsClassifier(settings),
+  linearSvc: (settings) => new LinearSvc(settings),
+  logisticRegression: (settings) => new LogisticRegression(settings),
+  pca: (settings) => new Pca(settings),
+  pipeline: (_, parts) => new Pipeline(parts.slice(0, -1) as Transformer[], parts.at(-1) as Classifier),
+  randomForestClassifier: (settings) => new Forest("randomForestClassifier", settings),
+  standardScaler: () => new StandardScaler(),
+  svc: (settings) => new Svc(settings),
 };
 
 const format = "flybrick-classic";
-const version = "1";
+const version = "2";
 
 /** A model in the file's header: where its arrays lie is said by their names. */
 interface Outline {
   readonly kind: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  readonly numbers: Readonly<Record<string, number>>;
   readonly parts?: readonly Outline[];
 }
 
@@ -47,7 +52,7 @@ export async function saveModel(model: Estimator, path: string): Promise<void> {
 }
 
 function outlineOf(
-  { kind, settings, arrays, parts }: ModelState,
+  { kind, settings, numbers, arrays, parts }: ModelState,
   prefix: string,
   to: Map<string, StoredTensor>,
 ): Outline {
@@ -55,8 +60,8 @@ function outlineOf(
     const data = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     to.set(`${prefix}${name}`, { dtype: dtypes[dtypeOf(values)], shape, data });
   }
-  if (!parts) return { kind, settings };
-  return { kind, settings, parts: parts.map((part, i) => outlineOf(part, `${prefix}${i}.`, to)) };
+  if (!parts) return { kind, settings, numbers };
+  return { kind, settings, numbers, parts: parts.map((part, i) => outlineOf(part, `${prefix}${i}.`, to)) };
 }
 
 /** Reads what `saveModel` wrote. Throws a UserError where the file is missing, damaged or holds something else. */
@@ -81,14 +86,14 @@ export async function loadModel(path: string): Promise<Estimator> {
 }
 
 function restore(
-  { kind, settings, parts = [] }: Outline,
+  { kind, settings, numbers, parts = [] }: Outline,
   prefix: string,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): Estimator {
-  const make = restorers[kind];
+  const make = makers[kind];
   if (!make) throw new UserError(`there is no model of kind ${JSON.stringify(kind)}`);
   const restored = parts.map((part, i) => restore(part, `${prefix}${i}.`, tensors));
-  return make({ kind, settings, arrays: arraysUnder(prefix, tensors) }, restored);
+  return make(settings, restored).restore({ kind, settings, numbers, arrays: arraysUnder(prefix, tensors) });
 }
 
 /** The arrays of one model; asking for one that is missing throws. */

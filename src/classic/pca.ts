@@ -3,16 +3,8 @@ import { matmul } from "../ops/matmul.js";
 import { transpose } from "../ops/movement.js";
 import { tensor } from "../tensor/tensor.js";
 import { symmetricEigen } from "./eigen.js";
-import {
-  isCount,
-  type ModelState,
-  requireSetting,
-  Stepper,
-  storedArray,
-  Transformer,
-  type WorkOptions,
-} from "./estimator.js";
-import { columnMeans, type Matrix, matrix, requireMemory, row, zeroMatrix } from "./matrix.js";
+import { isCount, requireSetting, Stepper, Transformer, type WorkOptions } from "./estimator.js";
+import { columnMeans, type Matrix, matrix, requireMemory, row, rowBlocks, zeroMatrix } from "./matrix.js";
 
 export interface PcaOptions {
   /** So many components; or, between 0 and 1, as many as explain this share of the variance. All if left out. */
@@ -27,6 +19,7 @@ const blockRows = 4096;
 /** The directions of largest variance, from the eigenvectors of the covariance (O(features^3)). */
 export class Pca extends Transformer {
   readonly kind = "pca";
+  protected readonly learned = ["mean", "components", "explainedVariance", "explainedVarianceRatio"];
   mean = new Float32Array(0);
   /** [components, features], by falling variance; the largest entry of each is positive. */
   components: Matrix = zeroMatrix(0, 0);
@@ -42,32 +35,6 @@ export class Pca extends Transformer {
       nComponents,
       "a whole number from 1, or a share of the variance between 0 and 1",
     );
-  }
-
-  static restore({ settings, arrays }: ModelState): Pca {
-    const made = new Pca(settings);
-    const [rows, columns] = arrays.components!.shape as [number, number];
-    made.components = matrix(arrays.components!.values, rows, columns);
-    made.mean = arrays.mean!.values as Float32Array<ArrayBuffer>;
-    made.explainedVariance = arrays.explainedVariance!.values as Float32Array<ArrayBuffer>;
-    made.explainedVarianceRatio = arrays.explainedVarianceRatio!.values as Float32Array<ArrayBuffer>;
-    made.columns = columns;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { rows, columns, values } = this.components;
-    return {
-      kind: this.kind,
-      settings: { ...this.options },
-      arrays: {
-        mean: storedArray(this.mean, columns),
-        components: storedArray(values, rows, columns),
-        explainedVariance: storedArray(this.explainedVariance, rows),
-        explainedVarianceRatio: storedArray(this.explainedVarianceRatio, rows),
-      },
-    };
   }
 
   protected override async learn(x: Matrix, options: WorkOptions): Promise<void> {
@@ -119,13 +86,10 @@ async function forEachBlock(
   use: (block: Matrix, start: number) => Promise<void>,
 ): Promise<void> {
   const stepper = new Stepper(options, "examples", x.rows);
-  for (let start = 0; start < x.rows; start += blockRows) {
-    const rows = Math.min(blockRows, x.rows - start);
-    const block = zeroMatrix(rows, x.columns);
-    for (let i = 0; i < block.values.length; i++)
-      block.values[i] = x.values[start * x.columns + i]! - mean[i % x.columns]!;
-    await use(block, start);
-    await stepper.step(start + rows);
+  for (const { start, block } of rowBlocks(x, blockRows)) {
+    const values = block.values.map((value, i) => value - mean[i % x.columns]!);
+    await use({ ...block, values }, start);
+    await stepper.step(start + block.rows);
   }
 }
 

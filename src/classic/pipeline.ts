@@ -1,17 +1,12 @@
 import { UserError } from "../core/errors.js";
-import {
-  Classifier,
-  type Estimator,
-  type ModelState,
-  storedArray,
-  Transformer,
-  type WorkOptions,
-} from "./estimator.js";
+import { Classifier, type ModelState, Transformer, type WorkOptions } from "./estimator.js";
 import type { Matrix } from "./matrix.js";
 
 /** Transformers one after the other, then a classifier, as one classifier. */
 export class Pipeline extends Classifier {
   readonly kind = "pipeline";
+  readonly options = {};
+  protected readonly learned = [];
 
   constructor(
     readonly transformers: readonly Transformer[],
@@ -20,21 +15,8 @@ export class Pipeline extends Classifier {
     super();
   }
 
-  static restore({ settings, arrays }: ModelState, parts: readonly Estimator[]): Pipeline {
-    const made = new Pipeline(parts.slice(0, -1) as Transformer[], parts.at(-1) as Classifier);
-    made.classes = arrays.classes!.values as Int32Array;
-    made.columns = settings.features as number;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    return {
-      kind: this.kind,
-      settings: { features: this.columns },
-      arrays: { classes: storedArray(this.classes, this.classes.length) },
-      parts: [...this.transformers, this.classifier].map((part) => part.state()),
-    };
+  override state(): ModelState {
+    return { ...super.state(), parts: [...this.transformers, this.classifier].map((part) => part.state()) };
   }
 
   protected override async learn(

@@ -1,30 +1,14 @@
-import { type ModelState, storedArray, Transformer } from "./estimator.js";
+import { Transformer } from "./estimator.js";
 import { columnMeans, type Matrix, zeroMatrix } from "./matrix.js";
 
 /** Takes each feature's mean away and divides by its deviation (over all examples); a constant feature becomes 0. */
 export class StandardScaler extends Transformer {
   readonly kind = "standardScaler";
+  readonly options = {};
+  protected readonly learned = ["mean", "scale"];
   mean = new Float32Array(0);
   /** Deviations; 1 for a constant feature. */
   scale = new Float32Array(0);
-
-  static restore({ arrays }: ModelState): StandardScaler {
-    const made = new StandardScaler();
-    made.mean = arrays.mean!.values as Float32Array<ArrayBuffer>;
-    made.scale = arrays.scale!.values as Float32Array<ArrayBuffer>;
-    made.columns = made.mean.length;
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { columns, mean, scale } = this;
-    return {
-      kind: this.kind,
-      settings: {},
-      arrays: { mean: storedArray(mean, columns), scale: storedArray(scale, columns) },
-    };
-  }
 
   protected override async learn(x: Matrix): Promise<void> {
     const means = columnMeans(x);

@@ -1,17 +1,10 @@
 import { UserError } from "../core/errors.js";
 import { shuffledOrder } from "../data/index.js";
 import type { SvmProblem, SvmSolution } from "../devices/learners.js";
-import {
-  Classifier,
-  isCount,
-  type ModelState,
-  requireSetting,
-  storedArray,
-  type WorkOptions,
-} from "./estimator.js";
+import { Classifier, isCount, requireSetting, type WorkOptions } from "./estimator.js";
 import { learners } from "./learners.js";
-import { type Matrix, matrix, takeRows, zeroMatrix } from "./matrix.js";
-import { couplePairs, fitSigmoid, type Sigmoid, sigmoidAt } from "./platt.js";
+import { type Matrix, row, takeRows, zeroMatrix } from "./matrix.js";
+import { couplePairs, fitSigmoid, sigmoidAt } from "./platt.js";
 import { type KernelName, kernelProducts, type SvmKernel } from "./svm_kernel.js";
 
 export interface SvcOptions {
@@ -42,6 +35,7 @@ const folds = 5;
 /** C-SVM, each pair of classes on its own (one-vs-one), by sequential minimal optimisation. */
 export class Svc extends Classifier {
   readonly kind = "svc";
+  protected readonly learned = ["gamma", "supportVectors", "dualCoef", "intercept", "sigmoids"];
   /** [vectors, features]: all examples that are a support vector of some pair. */
   supportVectors: Matrix = zeroMatrix(0, 0);
   /** [vectors, pairs], pairs (0, 1), (0, 2), ...: the first class is the positive one. */
@@ -56,7 +50,8 @@ export class Svc extends Classifier {
     readonly support: number;
   }[] = [];
   private gamma = 0;
-  private sigmoids: readonly Sigmoid[] = [];
+  /** [pairs, 2], a and b of each pair's sigmoid, or no rows. */
+  private sigmoids: Matrix = zeroMatrix(0, 2);
 
   constructor(readonly options: SvcOptions = {}) {
     super();
@@ -95,41 +90,6 @@ export class Svc extends Classifier {
     );
   }
 
-  static restore({ settings, arrays }: ModelState): Svc {
-    const { gammaUsed, ...options } = settings as unknown as SvcOptions & { gammaUsed: number };
-    const made = new Svc(options);
-    made.gamma = gammaUsed;
-    const [vectors, columns] = arrays.supportVectors!.shape as [number, number];
-    const pairs = arrays.intercept!.shape[0]!;
-    made.supportVectors = matrix(arrays.supportVectors!.values, vectors, columns);
-    made.dualCoef = matrix(arrays.dualCoef!.values, vectors, pairs);
-    made.intercept = arrays.intercept!.values as Float32Array<ArrayBuffer>;
-    made.classes = arrays.classes!.values as Int32Array;
-    made.columns = columns;
-    if (options.probability) {
-      const { values } = arrays.sigmoids!;
-      made.sigmoids = Array.from(made.intercept, (_, i) => ({ a: values[2 * i]!, b: values[2 * i + 1]! }));
-    }
-    return made;
-  }
-
-  state(): ModelState {
-    this.requireFitted();
-    const { supportVectors, dualCoef, intercept, classes, sigmoids } = this;
-    const numbers = Float32Array.from(sigmoids.flatMap(({ a, b }) => [a, b]));
-    return {
-      kind: this.kind,
-      settings: { ...this.options, gammaUsed: this.gamma },
-      arrays: {
-        supportVectors: storedArray(supportVectors.values, supportVectors.rows, supportVectors.columns),
-        dualCoef: storedArray(dualCoef.values, dualCoef.rows, dualCoef.columns),
-        intercept: storedArray(intercept, intercept.length),
-        classes: storedArray(classes, classes.length),
-        ...(this.options.probability ? { sigmoids: storedArray(numbers, sigmoids.length, 2) } : {}),
-      },
-    };
-  }
-
   protected override async learn(
     x: Matrix,
     y: Int32Array,
@@ -143,7 +103,9 @@ export class Svc extends Classifier {
     const pairs = pairsOf(classes).map(([i, j]) => problemOf(members[i]!, members[j]!));
     const solutions = await this.solve(x, gamma, pairs, "pairs", options);
     const model = assemble(x, pairs, solutions);
-    const sigmoids = this.options.probability ? await this.fitSigmoids(x, gamma, pairs, options) : [];
+    const sigmoids = this.options.probability
+      ? await this.fitSigmoids(x, gamma, pairs, options)
+      : zeroMatrix(0, 2);
     Object.assign(this, model, { gamma, sigmoids });
     this.report = solutions.map(({ beta, objective, iterations, kernelRows }) => ({
       objective,
@@ -193,7 +155,7 @@ export class Svc extends Classifier {
     gamma: number,
     pairs: readonly SvmProblem[],
     options: WorkOptions,
-  ): Promise<Sigmoid[]> {
+  ): Promise<Matrix> {
     const splits = pairs.flatMap((pair) => split(pair, this.options.randomState ?? 0));
     const solutions = await this.solve(
       x,
@@ -202,7 +164,7 @@ export class Svc extends Classifier {
       "folds",
       options,
     );
-    const sigmoids: Sigmoid[] = [];
+    const sigmoids = zeroMatrix(pairs.length, 2);
     for (let pair = 0; pair < pairs.length; pair++) {
       const values: number[] = [];
       const positive: boolean[] = [];
@@ -220,8 +182,7 @@ export class Svc extends Classifier {
         for (let i = 0; i < found.length; i++) positive.push(i < unseen.positives);
       }
       const { a, b } = fitSigmoid(values, (i) => positive[i]!);
-      // As they are saved.
-      sigmoids.push({ a: Math.fround(a), b: Math.fround(b) });
+      row(sigmoids, pair).set([a, b]);
     }
     return sigmoids;
   }
@@ -243,14 +204,15 @@ export class Svc extends Classifier {
     const pairs = pairsOf(classes);
     const out = new Float32Array(x.rows * classes);
     const pairwise = new Float64Array(classes * classes);
-    for (let row = 0; row < x.rows; row++) {
+    for (let k = 0; k < x.rows; k++) {
       for (const [p, [i, j]] of pairs.entries()) {
-        pairwise[i * classes + j] = sigmoidAt(this.sigmoids[p]!, values[row * pairs.length + p]!);
+        const [a, b] = row(this.sigmoids, p);
+        pairwise[i * classes + j] = sigmoidAt({ a: a!, b: b! }, values[k * pairs.length + p]!);
         pairwise[j * classes + i] = 1 - pairwise[i * classes + j]!;
       }
       const probabilities =
         classes === 2 ? Float64Array.of(pairwise[1]!, pairwise[2]!) : couplePairs(pairwise, classes);
-      out.set(probabilities, row * classes);
+      out.set(probabilities, k * classes);
     }
     return out;
   }

@@ -3,7 +3,7 @@ import { transpose } from "../ops/movement.js";
 import { add, exp, maximum, mul, pow, sub, tanh } from "../ops/pointwise.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Stepper, type WorkOptions } from "./estimator.js";
-import { type Matrix, squaredNorms } from "./matrix.js";
+import { type Matrix, rowBlocks, squaredNorms } from "./matrix.js";
 
 export type KernelName = "linear" | "poly" | "rbf" | "sigmoid";
 
@@ -50,14 +50,12 @@ export async function kernelProducts(
   const out = new Float32Array(x.rows * coefficients.columns);
   const stepper = new Stepper(options, "examples", x.rows);
   const size = Math.max(1, Math.floor(blockNumbers / support.rows));
-  for (let start = 0; start < x.rows; start += size) {
-    const rows = Math.min(size, x.rows - start);
-    const values = x.values.subarray(start * x.columns, (start + rows) * x.columns);
-    const block = tensor(values, [rows, x.columns]);
-    const blockNorms = tensor(squaredNorms({ values, rows, columns: x.columns }), [rows, 1]);
-    const found = await add(matmul(valuesOf(block, blockNorms), weights), bias).data();
+  for (const { start, block } of rowBlocks(x, size)) {
+    const some = tensor(block.values, [block.rows, x.columns]);
+    const someNorms = tensor(squaredNorms(block), [block.rows, 1]);
+    const found = await add(matmul(valuesOf(some, someNorms), weights), bias).data();
     out.set(found, start * coefficients.columns);
-    await stepper.step(start + rows);
+    await stepper.step(start + block.rows);
   }
   return out;
 }

@@ -2,11 +2,19 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { loadImageSet } from "../data/index.js";
-import { runStudy, type Study, type StudyName, studies, studyNames } from "../experiments/ablation.js";
+import {
+  runStudy,
+  type Study,
+  type StudyEvents,
+  type StudyName,
+  studies,
+  studyNames,
+} from "../experiments/ablation.js";
 import { ablationCharts } from "../experiments/ablation_charts.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
+import { untilInterrupted } from "./interrupt.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
 import { alignedLines } from "./table.js";
@@ -53,21 +61,18 @@ export function addAblate(program: Command): void {
       note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
       note(data.source);
       note(`device: ${device.name}, ${device.description}`);
-      const interrupt = new AbortController();
-      const onSignal = (): void => interrupt.abort();
-      process.once("SIGINT", onSignal);
-      const summaries = await runStudy(study, data, join(out, "trials"), {
-        signal: interrupt.signal,
-        onTrial: ({ layers: _layers, epochs: _epochs, ...trial }, { done, total, isKept }) => {
-          if (flags.json) return printJson({ event: "trial", done, total, isKept, ...trial });
-          const { variant, learningRate, seed, testAccuracy, seconds } = trial;
-          const time = isKept ? "kept" : duration(seconds);
-          note(
-            `${done}/${total}  ${variant}, learning rate ${learningRate}, seed ${seed}: ${testAccuracy.toFixed(3)}  ${time}`,
-          );
-        },
-      });
-      process.off("SIGINT", onSignal);
+      const onTrial: StudyEvents["onTrial"] = (trial, { done, total, isKept }) => {
+        const { layers: _layers, epochs: _epochs, ...figures } = trial;
+        if (flags.json) return printJson({ event: "trial", done, total, isKept, ...figures });
+        const { variant, learningRate, seed, testAccuracy, seconds } = figures;
+        const time = isKept ? "kept" : duration(seconds);
+        note(
+          `${done}/${total}  ${variant}, learning rate ${learningRate}, seed ${seed}: ${testAccuracy.toFixed(3)}  ${time}`,
+        );
+      };
+      const summaries = await untilInterrupted((signal) =>
+        runStudy(study, data, join(out, "trials"), { signal, onTrial }),
+      );
       const rows = summaries.map(({ trials: _trials, ...row }) => row);
       const result = {
         study: name,

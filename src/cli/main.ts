@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.js";
 import { addAblate } from "./ablate.js";
+import { addCompare } from "./compare.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
@@ -31,6 +32,7 @@ function buildProgram(): Command {
     addWatch,
     addPredict,
     addExport,
+    addCompare,
     addAblate,
     addNotebook,
   ])

@@ -34,6 +34,25 @@ export interface SvmSolution {
   readonly kernelRows: number;
 }
 
+export interface LinearSvmSettings {
+  readonly C: number;
+  /** Where projected gradients lie no further apart, the solver stops. */
+  readonly tol: number;
+  /** Passes over the examples at most. */
+  readonly maxIter: number;
+  /** The hinge's square instead of the hinge. */
+  readonly squared: boolean;
+  readonly seed: number;
+}
+
+export interface LinearSvmSolution {
+  readonly weights: Float64Array;
+  readonly intercept: number;
+  /** The dual's value, to be minimised. */
+  readonly objective: number;
+  readonly iterations: number;
+}
+
 export interface ForestSettings {
   readonly features: number;
   readonly classes: number;
@@ -49,7 +68,7 @@ export interface ForestSettings {
 }
 
 export interface GrownTree {
-  /** Four numbers a node: feature (-1 in a leaf), last bin that goes left, right child, row of `values`. */
+  /** Three numbers a node: feature, last bin that goes left and right child; or -1, 0 and a leaf's row of `values`. */
   readonly nodes: Int32Array;
   /** Class shares of each leaf. */
   readonly values: Float32Array;
@@ -70,6 +89,15 @@ export interface Learners {
     problems: readonly SvmProblem[],
     watch: Watch,
   ): Promise<SvmSolution[]>;
+  /** Each of `classes`, which are among `labels`, against all others. */
+  fitLinearSvm(
+    x: Float32Array,
+    columns: number,
+    labels: Int32Array,
+    classes: Int32Array,
+    settings: LinearSvmSettings,
+    watch: Watch,
+  ): Promise<LinearSvmSolution[]>;
   /** Trees over `codes` [features, examples]; `cuts` [features, 256] is the value that a bin stands for. */
   growForest(
     codes: Uint8Array,

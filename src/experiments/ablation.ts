@@ -1,16 +1,16 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.js";
 import { Dataset, type DatasetOptions, type ImageSet, type LabelledImages } from "../data/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { sgd } from "../optim/index.js";
-import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
+import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";
 import { DivergedError, train } from "../train/train.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
+import { fileName, keptOrMade } from "./kept.js";
 import {
   alexnetLike,
   alexnetVariants,
@@ -18,6 +18,7 @@ import {
   lenetLike,
   lenetVariants,
   notebookVariants,
+  sizeVariants,
   type Variant,
 } from "./variants.js";
 
@@ -61,22 +62,35 @@ export const studies = {
     title: "AlexNet at 112 pixels, one change each",
     variants: alexnetVariants,
     build: alexnetLike,
-    setting: { ...overfitting, size: 112, epochs: 12, batchSize: 64, learningRates: [0.003, 0.01, 0.03] },
+    setting: {
+      ...overfitting,
+      size: 112,
+      images: 2500,
+      epochs: 12,
+      batchSize: 64,
+      learningRates: [0.003, 0.01, 0.03],
+    },
   },
   notebook: {
-    title: "AlexNet as in the notebook, one change each",
+    title: "AlexNet trained as in the notebook, but briefly and at 112 pixels, one change each",
     variants: notebookVariants,
     build: alexnetLike,
     setting: {
-      size: 224,
-      images: 5000,
+      size: 112,
+      images: 20_000,
       validationImages: 1000,
-      epochs: 10,
+      epochs: 6,
       batchSize: 128,
       momentum: 0,
       learningRates: [0.01],
       seeds: [0],
     },
+  },
+  sizes: {
+    title: "AlexNet on the same images, enlarged",
+    variants: sizeVariants,
+    build: alexnetLike,
+    setting: { ...overfitting, size: 28, epochs: 8, batchSize: 64, learningRates: [0.01] },
   },
 } satisfies Record<string, Study>;
 
@@ -120,7 +134,7 @@ export async function runTrial(
   data: ImageSet,
   signal?: AbortSignal,
 ): Promise<Trial> {
-  const { learningRates: _rates, seeds: _seeds, ...setting } = study.setting;
+  const { learningRates: _rates, seeds: _seeds, ...setting } = settingOf(study, variant);
   const { size, images, validationImages, epochs: count, batchSize, momentum } = setting;
   const { design } = variant;
   const augment = augmentationOf(design.augment);
@@ -157,8 +171,7 @@ export async function runTrial(
         await look(epoch);
       },
     });
-    if (stopped)
-      throw new UserError("stopped: run the same command again to go on; finished trials are kept");
+    if (stopped) throw signal!.reason;
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
     diverged = true;
@@ -243,11 +256,14 @@ export async function runStudy(
   let done = 0;
   const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial> => {
     const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
-    const kept = await readTrial(path, study, variant);
-    const made = kept ?? (await runTrial(study, variant, learningRate, seed, data, signal));
-    if (!kept) await atomicWrite(path, `${JSON.stringify(made)}\n`);
-    onTrial?.(made, { done: ++done, total, isKept: kept !== undefined });
-    return made;
+    const { result, isKept } = await keptOrMade<Trial>(
+      path,
+      { ...settingOf(study, variant), ...variant.design },
+      (kept) => ({ ...kept.setting, ...kept.design }),
+      () => runTrial(study, variant, learningRate, seed, data, signal),
+    );
+    onTrial?.(result, { done: ++done, total, isKept });
+    return result;
   };
   const summaries: VariantSummary[] = [];
   for (const variant of variants) {
@@ -261,34 +277,12 @@ export async function runStudy(
   return summaries;
 }
 
+function settingOf({ setting }: Study, { size = setting.size }: Variant): Setting {
+  return { ...setting, size };
+}
+
 function lastValidation({ epochs, diverged }: Trial): number {
   return diverged ? 0 : epochs.at(-1)!.validationAccuracy;
-}
-
-function fileName(variant: string): string {
-  return variant
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "_")
-    .replaceAll(/^_|_$/g, "");
-}
-
-async function readTrial(path: string, study: Study, variant: Variant): Promise<Trial | undefined> {
-  let trial: Trial;
-  try {
-    trial = JSON.parse(await readFile(path, "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new UserError(`${path} is damaged: delete it, and it will be run again.`, { cause: error });
-  }
-  const now: Record<string, unknown> = { ...study.setting, ...variant.design };
-  const differing = Object.entries({ ...trial.setting, ...trial.design }).find(
-    ([key, value]) => JSON.stringify(now[key]) !== JSON.stringify(value),
-  );
-  if (differing)
-    throw new UserError(
-      `${path} was run with ${differing.join(" ")}, but now it is ${String(now[differing[0]])}: choose another --out, or delete it.`,
-    );
-  return trial;
 }
 
 function summarize(trials: readonly Trial[]): VariantSummary {

@@ -26,6 +26,8 @@ export interface Design {
 export interface Variant {
   readonly name: string;
   readonly design: Design;
+  /** Height and width that images are resized to; the study's if left out. */
+  readonly size?: number;
 }
 
 const move = ["crop:2", "flip"];
@@ -111,6 +113,13 @@ export const notebookVariants = single({ ...alexnetDesign, augment: [] }, [
   ["augmentation", { augment: move }],
 ]);
 
+/** The same images, enlarged. */
+export const sizeVariants: Variant[] = [28, 112, 224].map((size) => ({
+  name: `AlexNet at ${size} pixels`,
+  design: { ...alexnetDesign, augment: [] },
+  size,
+}));
+
 const activations = { relu: nn.relu, sigmoid: nn.sigmoid, tanh: nn.tanh };
 
 /** A convolution, its activation, and pooling behind it where asked. */
@@ -136,14 +145,18 @@ export function lenetLike(design: Design, size = 28): nn.Sequential {
   return build(size, design, stages, [120 * times, 84 * times]);
 }
 
-/** The notebook's AlexNet for any size that its windows fit into, with a design's changes. */
+/**
+ * The notebook's AlexNet for any size that its windows fit into, with a design's changes. Images below 67 pixels, too
+ * small for a first window of 11 at stride 4, get one of 5 at stride 1.
+ */
 export function alexnetLike(design: Design, size: number): nn.Sequential {
+  const first = size < 67 ? { kernelSize: 5, padding: 2 } : { kernelSize: 11, stride: 4, padding: 1 };
   const middle: Stage[] = [
     { outputs: 384, window: three },
     { outputs: 384, window: three, biasOne: true },
   ];
   const stages: Stage[] = [
-    { outputs: 96, window: { kernelSize: 11, stride: 4, padding: 1 }, pools: true },
+    { outputs: 96, window: first, pools: true },
     { outputs: 256, window: { kernelSize: 5, padding: 2 }, pools: true, biasOne: true },
     ...(design.deep ? middle : []),
     { outputs: 256, window: three, pools: true, biasOne: true },

@@ -136,7 +136,7 @@ async function activationsOf(
 }
 
 /** The weights of the first layer that has some, as images of the input's shape or of the kernels' own. */
-async function firstKernels(net: Sequential, classNames: readonly string[]): Promise<Kernels | null> {
+export async function firstKernels(net: Sequential, classNames: readonly string[]): Promise<Kernels | null> {
   const layers = [...net];
   const first = layers.find((layer) => layer.parameterCount() > 0);
   if (first instanceof Conv2d)

@@ -5,7 +5,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import { loadImageSet } from "../../src/data/index.js";
 import { runStudy, type Study, studies } from "../../src/experiments/ablation.js";
 import { ablationCharts } from "../../src/experiments/ablation_charts.js";
-import { alexnetLike, alexnetVariants, lenetLike, lenetVariants } from "../../src/experiments/variants.js";
+import {
+  alexnetLike,
+  alexnetVariants,
+  lenetLike,
+  lenetVariants,
+  sizeVariants,
+} from "../../src/experiments/variants.js";
 import { alexnet, lenet } from "../../src/models/index.js";
 import type { Sequential } from "../../src/nn/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
@@ -22,10 +28,19 @@ describe("variants", () => {
     expect(rowsOf(alexnetLike(alexnetVariants[0]!.design, 224))).toEqual(rowsOf(alexnet()));
   });
 
-  test("each differ from all others, in name and in design", () => {
+  test("of AlexNet fit into images as small as Fashion-MNIST's", () => {
+    const [small, ...large] = sizeVariants.map(({ design, size }) => rowsOf(alexnetLike(design, size!)));
+    expect(small![0]).toBe("Conv2d 1,96,28,28");
+    expect(large.map((rows) => rows[0])).toEqual(["Conv2d 1,96,26,26", "Conv2d 1,96,54,54"]);
+    for (const rows of large) expect(rows.length).toBe(small!.length);
+  });
+
+  test("each differ from all others, in name and in design or size", () => {
     for (const { variants } of Object.values(studies)) {
       expect(new Set(variants.map(({ name }) => name)).size).toBe(variants.length);
-      expect(new Set(variants.map(({ design }) => JSON.stringify(design))).size).toBe(variants.length);
+      expect(new Set(variants.map(({ design, size }) => JSON.stringify({ design, size }))).size).toBe(
+        variants.length,
+      );
     }
   });
 
@@ -130,12 +145,21 @@ describe("a study", async () => {
     );
   });
 
-  test("stops when it is told to, and leaves no half trial", async () => {
-    const signal = AbortSignal.abort();
-    const out = join(directory, "stopped");
-    await expect(runStudy(study, data, out, { signal })).rejects.toThrow(
-      /^stopped: run the same command again/,
+  test("takes a variant's own size, and trains at it", async () => {
+    const variants = [{ ...lenetVariants[0]!, size: 32 }];
+    const small = { ...study, variants, setting: { ...study.setting, epochs: 1, seeds: [0] } };
+    const out = join(directory, "size");
+    const [summary] = await runStudy(small, data, out);
+    expect(summary!.trials[0]!.setting.size).toBe(32);
+    await expect(runStudy({ ...small, variants: [lenetVariants[0]!] }, data, out)).rejects.toThrow(
+      /was run with size 32, but now it is 28/,
     );
+  });
+
+  test("stops when it is told to, and leaves no half trial", async () => {
+    const signal = AbortSignal.abort(new Error("enough"));
+    const out = join(directory, "stopped");
+    await expect(runStudy(study, data, out, { signal })).rejects.toThrow(/^enough$/);
     expect(await readdir(out)).toEqual([]);
   });
 });

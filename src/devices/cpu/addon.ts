@@ -39,6 +39,16 @@ export interface Addon {
     results: Float64Array,
     control: Int32Array,
   ): Promise<void>;
+  fitLinearSvm(
+    device: Handle,
+    x: Float32Array,
+    labels: Int32Array,
+    classes: Int32Array,
+    settings: Float64Array,
+    weights: Float64Array,
+    results: Float64Array,
+    control: Int32Array,
+  ): Promise<void>;
   growForest(
     device: Handle,
     bins: Uint8Array,

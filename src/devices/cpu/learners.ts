@@ -33,6 +33,24 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
         };
       });
     },
+    async fitLinearSvm(x, columns, labels, classes, { C, tol, maxIter, squared, seed }, watch) {
+      const numbers = Float64Array.of(columns, C, tol, maxIter, Number(squared), seed);
+      const weights = new Float64Array(classes.length * (columns + 1));
+      const results = new Float64Array(2 * classes.length);
+      await watched(watch, (control) =>
+        addon.fitLinearSvm(device, x, labels, classes, numbers, weights, results, control),
+      );
+      return Array.from(classes, (_, c) => {
+        const all = weights.subarray(c * (columns + 1), (c + 1) * (columns + 1));
+        const [objective, iterations] = results.subarray(2 * c, 2 * c + 2);
+        return {
+          weights: all.subarray(0, columns),
+          intercept: all[columns]!,
+          objective: objective!,
+          iterations: iterations!,
+        };
+      });
+    },
     async growForest(codes, labels, cuts, settings, watch) {
       const { features, classes, trees, maxFeatures, minSamplesSplit, minSamplesLeaf, maxDepth } = settings;
       const flags = Number(settings.bootstrap) + 2 * Number(settings.randomSplits);

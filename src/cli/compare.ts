@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { loadImageSet } from "../data/index.js";
+import {
+  type Cell,
+  type Comparison,
+  type ComparisonOptions,
+  compare,
+  threeEras,
+} from "../experiments/comparison.js";
+import { comparisonCharts } from "../experiments/comparison_charts.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { atomicWrite } from "../train/atomic_write.js";
+import { duration } from "../train/progress.js";
+import { untilInterrupted } from "./interrupt.js";
+import { bytesText, grouped } from "./layer_table.js";
+import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
+import { printJson } from "./reporters.js";
+import { alignedLines } from "./table.js";
+
+interface CompareFlags extends DeviceFlags {
+  dataDir?: string;
+  full?: true;
+  rows?: string[];
+  learners?: string[];
+  seed: number;
+  out?: string;
+  json?: true;
+}
+
+export function addCompare(program: Command): void {
+  const command = program
+    .command("compare")
+    .description(
+      "three eras on one table: given features with classic learners, and networks that learn them",
+    )
+    .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick (the default)")
+    .addOption(program.createOption("--full", "take all of Fashion-MNIST; about an hour").conflicts("sample"))
+    .option("--data-dir <dir>", "folder that holds the four IDX files, with --full")
+    .option("--rows <names>", `some of ${namesOf([...threeEras.networks, ...threeEras.featureSets])}`, list)
+    .option("--learners <names>", `some of ${namesOf(threeEras.learners)}`, list)
+    .option("--seed <n>", "of weights, order and forests", wholeNumber(0), 0);
+  addDeviceOptions(command)
+    .option("--out <dir>", "where results are kept; what is there already is not run again")
+    .option("--json", "print one JSON object a line and nothing else")
+    .action((flags: CompareFlags) => run(flags));
+}
+
+async function run(flags: CompareFlags): Promise<void> {
+  const { json, full, dataDir, rows, learners, seed } = flags;
+  const out = flags.out ?? join("runs", full ? "compare-full" : "compare");
+  const device = await openDeviceOf(flags);
+  useDevice(device);
+  const data = await loadImageSet({ name: "fashion-mnist", sample: !full, directory: dataDir });
+  const note = (text: string): void => {
+    if (!json) console.log(text);
+  };
+  note(data.source);
+  note(`device: ${device.name}, ${device.description}`);
+  const bar = new Status(!json);
+  const onResult: ComparisonOptions["onResult"] = (result, { done, total, isKept }) => {
+    bar.clear();
+    const { conditions: _conditions, ...figures } = result;
+    if (json) return printJson({ event: "result", done, total, isKept, ...figures });
+    const { accuracy, fitSeconds, predictSeconds, peakBytes } = result;
+    const name = "network" in result ? result.network : `${result.features}, ${result.learner}`;
+    const cost = `${duration(fitSeconds)} to learn, ${duration(predictSeconds)} to predict, ${bytesText(peakBytes)}`;
+    note(`${String(done).padStart(2)}/${total}  ${name}: ${accuracy.toFixed(4)}  ${isKept ? "kept" : cost}`);
+  };
+  const comparison = await untilInterrupted((signal) =>
+    compare(threeEras, data, join(out, "results"), {
+      rows,
+      learners,
+      seed,
+      signal,
+      onResult,
+      onProgress: (what, { what: unit, done, total }) => bar.show(`${what}: ${unit} ${done}/${total}`),
+    }),
+  ).finally(() => bar.clear());
+  const { kernels: _kernels, ...figures } = comparison;
+  const summary = {
+    ...figures,
+    data: data.source,
+    device: device.description,
+    date: new Date().toISOString().slice(0, 10),
+  };
+  await atomicWrite(join(out, "summary.json"), `${JSON.stringify(summary, undefined, 1)}\n`);
+  const charts = comparisonCharts(comparison, data);
+  for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
+  for (const table of tables(comparison)) note(`\n${table}`);
+  note(`\n${out} holds summary.json, ${Object.keys(charts).join(", ")} and the results.`);
+}
+
+/** Accuracy by features and learner, then the networks. */
+function tables({ cells, networks }: Comparison): string[] {
+  const columns = [...new Set(cells.map(({ learner }) => learner))];
+  const rows = [...new Set(cells.map(({ features }) => features))];
+  const at = (features: string, learner: string): Cell | undefined =>
+    cells.find((cell) => cell.features === features && cell.learner === learner);
+  const made: string[] = [];
+  if (cells.length > 0)
+    made.push(
+      alignedLines(
+        [
+          ["test accuracy, %", "numbers", ...columns],
+          ...rows.map((row) => [
+            row,
+            grouped(cells.find(({ features }) => features === row)!.columns),
+            ...columns.map((column) => (100 * (at(row, column)?.accuracy ?? Number.NaN)).toFixed(1)),
+          ]),
+        ],
+        1,
+      ).join("\n"),
+    );
+  if (networks.length > 0)
+    made.push(
+      alignedLines(
+        [
+          ["network", "test acc %", "parameters", "multiply-adds", "to learn", "to predict", "memory"],
+          ...networks.map((row) => [
+            row.network,
+            (100 * row.accuracy).toFixed(1),
+            grouped(row.parameters),
+            grouped(row.multiplyAdds),
+            duration(row.fitSeconds),
+            duration(row.predictSeconds),
+            bytesText(row.peakBytes),
+          ]),
+        ],
+        1,
+      ).join("\n"),
+    );
+  return made;
+}
+
+/** One line at the bottom of a terminal that says what goes on; nothing where the output is no terminal. */
+class Status {
+  private shownAt = 0;
+  private readonly isOn: boolean;
+
+  constructor(isWanted: boolean) {
+    this.isOn = isWanted && process.stdout.isTTY === true && process.env.TERM !== "dumb";
+  }
+
+  show(text: string): void {
+    if (!this.isOn || performance.now() - this.shownAt < 100) return;
+    this.shownAt = performance.now();
+    process.stdout.write(`\r\u001b[K${text.slice(0, (process.stdout.columns ?? 80) - 1)}`);
+  }
+
+  clear(): void {
+    if (this.isOn) process.stdout.write("\r\u001b[K");
+  }
+}
+
+function list(text: string): string[] {
+  return text.split(",").map((name) => name.trim());
+}
+
+function namesOf(all: readonly { readonly name: string }[]): string {
+  return all.map(({ name }) => name).join(", ");
+}

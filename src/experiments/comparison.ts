@@ -1,0 +1,426 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Classifier,
+  type FitProgress,
+  kNeighborsClassifier,
+  layerFeatures,
+  linearSvc,
+  logisticRegression,
+  type Neighbors,
+  pixelFeatures,
+  randomForestClassifier,
+  svc,
+  takeRows,
+} from "../classic/index.js";
+import { UserError } from "../core/errors.js";
+import {
+  Dataset,
+  type ImageSet,
+  type LabelledImages,
+  type Normalization,
+  normalizationOf,
+} from "../data/index.js";
+import { findModel, type ModelName } from "../models/index.js";
+import type { Sequential } from "../nn/index.js";
+import { manualSeed } from "../ops/random.js";
+import { makeDirectory } from "../train/atomic_write.js";
+import { evaluate } from "../train/evaluate.js";
+import { firstKernels } from "../train/inspection.js";
+import { type RecipeSettings, recipeOptions, recipes } from "../train/recipes.js";
+import { type EpochResult, train } from "../train/train.js";
+import { loadWeights, saveWeights } from "../train/weights.js";
+import type { Kernels } from "../views/kernels.js";
+import { type FeatureSet, type Features, featureSets, learnedFeatures } from "./features.js";
+import { fileName, keptOrMade } from "./kept.js";
+
+interface Named {
+  readonly name: string;
+}
+
+/** A learner that is given its features. */
+interface Learner extends Named {
+  readonly make: (seed: number) => Classifier & { readonly options: object };
+}
+
+const learners: readonly Learner[] = [
+  { name: "softmax", make: () => logisticRegression() },
+  { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
+  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
+  { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
+  {
+    name: "random forest",
+    make: (randomState) => randomForestClassifier({ nEstimators: 100, randomState }),
+  },
+];
+
+/** A network that learns its features, as it is trained here. */
+interface Network extends Named {
+  readonly model: ModelName;
+  readonly recipe: RecipeSettings;
+  readonly epochs: { readonly sample: number; readonly full: number };
+}
+
+const networks: readonly Network[] = [
+  { name: "MLP", model: "mlp", recipe: recipes.fast, epochs: { sample: 20, full: 10 } },
+  {
+    name: "LeNet",
+    model: "lenet",
+    // The book's rate for sigmoids, which learn nothing at a small one.
+    recipe: { ...recipes.notebook, batchSize: 256, learningRate: 0.9 },
+    epochs: { sample: 40, full: 20 },
+  },
+  { name: "AlexNet", model: "alexnet", recipe: recipes.fast, epochs: { sample: 4, full: 2 } },
+];
+
+/** What is compared. */
+export interface ComparisonPlan {
+  /** One of them is named AlexNet; its features are those that are learned. */
+  readonly networks: readonly Network[];
+  readonly featureSets: readonly FeatureSet[];
+  readonly learners: readonly Learner[];
+}
+
+export const threeEras: ComparisonPlan = { networks, featureSets, learners };
+
+/** What all results of a comparison share. */
+export interface ComparisonSetting {
+  readonly trainImages: number;
+  readonly testImages: number;
+  readonly seed: number;
+}
+
+/** What something took. */
+export interface Cost {
+  /** Seconds to learn from all training images, features apart. */
+  readonly fitSeconds: number;
+  /** Seconds for all test images, features apart. */
+  readonly predictSeconds: number;
+  /** Resident memory of the process at its highest meanwhile, data and features included. */
+  readonly peakBytes: number;
+}
+
+/** A learner on a kind of features. */
+export interface Cell extends Cost {
+  readonly features: string;
+  readonly learner: string;
+  readonly conditions: object;
+  /** Numbers an image. */
+  readonly columns: number;
+  /** Seconds to describe all images, training and test. */
+  readonly featureSeconds: number;
+  readonly accuracy: number;
+}
+
+/** A network, end to end. */
+export interface NetworkResult extends Cost {
+  readonly network: string;
+  readonly conditions: object;
+  readonly epochs: readonly EpochResult[];
+  readonly accuracy: number;
+  readonly parameters: number;
+  readonly multiplyAdds: number;
+  readonly layers: readonly {
+    readonly layer: string;
+    readonly outputShape: readonly number[];
+    readonly parameters: number;
+    readonly multiplyAdds: number;
+  }[];
+}
+
+/** Test images, and the training images nearest to them by several measures. */
+export interface NeighborsResult {
+  readonly conditions: object;
+  readonly rows: readonly {
+    /** Of the test image. */
+    readonly number: number;
+    readonly groups: readonly { readonly measure: string; readonly numbers: readonly number[] }[];
+  }[];
+}
+
+export interface Comparison {
+  readonly setting: ComparisonSetting;
+  readonly cells: readonly Cell[];
+  readonly networks: readonly NetworkResult[];
+  /** By pixels and by AlexNet's features; null where the latter were not asked for. */
+  readonly neighbors: NeighborsResult | null;
+  /** AlexNet's first layer; null where AlexNet was not asked for, or its weights are not in the directory. */
+  readonly kernels: Kernels | null;
+}
+
+export interface ComparisonOptions {
+  /** Names of feature sets and networks; all if left out. */
+  readonly rows?: readonly string[] | undefined;
+  /** Names of learners; all if left out. */
+  readonly learners?: readonly string[] | undefined;
+  /** 0 if left out. */
+  readonly seed?: number | undefined;
+  readonly onResult?: (
+    result: Cell | NetworkResult,
+    place: { done: number; total: number; isKept: boolean },
+  ) => void;
+  readonly onProgress?: (what: string, progress: FitProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Networks, and learners on given features, all on the same images. Each result is kept as a file in `directory` and
+ * not made again; AlexNet's weights and checkpoints lie there too. Throws a UserError on names that there are none of,
+ * and where a kept result had other conditions, and the signal's reason where it stops.
+ */
+export async function compare(
+  plan: ComparisonPlan,
+  data: ImageSet,
+  directory: string,
+  options: ComparisonOptions = {},
+): Promise<Comparison> {
+  const { seed = 0, onResult } = options;
+  const ownNetworks = chosen("row", plan.networks, options.rows, plan.featureSets);
+  const ownFeatures = chosen("row", plan.featureSets, options.rows, plan.networks);
+  const ownLearners = chosen("learner", plan.learners, options.learners);
+  const setting = { trainImages: data.train.count, testImages: data.test.count, seed };
+  const run: Run = { ...options, plan, data, directory, setting };
+  const total = ownNetworks.length + ownFeatures.length * ownLearners.length;
+  let done = 0;
+  const keep = async <T extends Result>(
+    name: string,
+    conditions: object,
+    make: () => Promise<T>,
+  ): Promise<T> => {
+    const path = join(directory, `${fileName(name)}.json`);
+    const { result, isKept } = await keptOrMade<T>(path, conditions, (kept) => kept.conditions, make);
+    onResult?.(result, { done: ++done, total, isKept });
+    return result;
+  };
+
+  await makeDirectory(directory);
+  const trained: NetworkResult[] = [];
+  for (const network of ownNetworks) {
+    const conditions = conditionsOf(network, run);
+    trained.push(await keep(network.name, conditions, () => trainNetwork(network, run)));
+  }
+  const cells: Cell[] = [];
+  let neighbors: NeighborsResult | null = null;
+  for (const set of ownFeatures) {
+    // Made once, and only where a learner is still to be fitted.
+    let made: Promise<Timed<Features>> | undefined;
+    const features = (): Promise<Timed<Features>> => (made ??= timed(() => makeFeatures(set, run)));
+    for (const learner of ownLearners) {
+      const name = `${set.name}, ${learner.name}`;
+      const conditions = { ...setting, ...set.settings, ...learner.make(seed).options };
+      cells.push(
+        await keep(name, conditions, async () => fitLearner(set, learner, conditions, await features(), run)),
+      );
+    }
+    if (set.name === learnedFeatures) {
+      const make = async (): Promise<NeighborsResult> => findNeighbors((await features()).value, run);
+      const path = join(directory, "neighbors.json");
+      neighbors = (await keptOrMade(path, setting, (kept) => kept.conditions, make)).result;
+    }
+  }
+  const isDrawn = ownNetworks.some(isLearned) && existsSync(weightsPath(learnedBy, directory));
+  const kernels = isDrawn ? await firstKernels(await trainedAlexnet(run), data.classNames) : null;
+  return { setting, cells, networks: trained, neighbors, kernels };
+}
+
+type Result = Cell | NetworkResult;
+
+interface Run extends ComparisonOptions {
+  readonly plan: ComparisonPlan;
+  readonly data: ImageSet;
+  readonly directory: string;
+  readonly setting: ComparisonSetting;
+}
+
+/** Those that `names` lists, or all. Throws a UserError on a name that neither `all` nor `others` have. */
+function chosen<T extends Named>(
+  what: string,
+  all: readonly T[],
+  names: readonly string[] | undefined,
+  others: readonly Named[] = [],
+): T[] {
+  const known = [...others, ...all].map(({ name }) => name);
+  for (const name of names ?? [])
+    if (!known.includes(name))
+      throw new UserError(`there is no ${what} ${JSON.stringify(name)}; choose of ${known.join(", ")}`);
+  return all.filter(({ name }) => names?.includes(name) ?? true);
+}
+
+function conditionsOf({ recipe, epochs }: Network, { data, setting }: Run): object {
+  return { ...setting, ...recipe, epochs: data.isSample ? epochs.sample : epochs.full };
+}
+
+async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> {
+  const { name, model, recipe } = network;
+  const { data, directory, setting, signal, onProgress } = run;
+  const conditions = conditionsOf(network, run);
+  const { epochs: count } = conditions as { epochs: number };
+  const net = emptyNetwork(model, setting.seed);
+  const testSet = datasetOf(network, data.test, data);
+  const { value, peakBytes } = await watched(() =>
+    train(net, {
+      ...recipeOptions(recipe),
+      trainSet: datasetOf(network, data.train, data),
+      testSet,
+      epochs: count,
+      seed: setting.seed,
+      checkpoint: { directory: join(directory, `${fileName(name)}-checkpoints`), keep: 1, resume: true },
+      progressSeconds: 2,
+      ...(signal ? { signal } : {}),
+      onProgress: ({ epoch, step, steps }) =>
+        onProgress?.(name, { what: "steps", done: (epoch - 1) * steps + step, total: count * steps }),
+    }),
+  );
+  if (value.stopped) throw signal!.reason;
+  const { accuracy, seconds } = await evaluate(net, testSet);
+  await saveWeights(net, weightsPath(name, directory));
+  const rows = net.layers();
+  return {
+    network: name,
+    conditions,
+    epochs: value.epochs,
+    accuracy,
+    fitSeconds: value.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
+    predictSeconds: seconds,
+    peakBytes,
+    parameters: net.parameterCount(),
+    multiplyAdds: net.multiplyAdds(),
+    layers: rows.map(({ layer, outputShape, parameters, multiplyAdds }) => ({
+      layer,
+      outputShape,
+      parameters,
+      multiplyAdds,
+    })),
+  };
+}
+
+/** AlexNet with the weights that a comparison trained; it is trained where they are not there. */
+async function trainedAlexnet(run: Run): Promise<Sequential> {
+  const network = run.plan.networks.find(isLearned)!;
+  const path = weightsPath(learnedBy, run.directory);
+  if (!existsSync(path)) await trainNetwork(network, run);
+  const net = emptyNetwork(network.model, run.setting.seed);
+  await loadWeights(net, path);
+  return net;
+}
+
+/** The network whose features are those that are learned. */
+const learnedBy = "AlexNet";
+
+function isLearned({ name }: Network): boolean {
+  return name === learnedBy;
+}
+
+function emptyNetwork(model: ModelName, seed: number): Sequential {
+  manualSeed(seed);
+  return findModel(model).build();
+}
+
+function weightsPath(name: string, directory: string): string {
+  return join(directory, `${fileName(name)}.safetensors`);
+}
+
+function datasetOf(network: Network, images: LabelledImages, { classNames }: ImageSet): Dataset {
+  const normalization = normalizationFor(network);
+  return new Dataset(images, classNames, { size: findModel(network.model).size, normalization });
+}
+
+function normalizationFor({ recipe }: Network): Normalization | null {
+  return recipe.normalize ? normalizationOf("fashion-mnist") : null;
+}
+
+function makeFeatures(set: FeatureSet, run: Run): Promise<Features> {
+  const { data, setting, signal, onProgress } = run;
+  return set.make(
+    {
+      data,
+      seed: setting.seed,
+      alexnet: async () => {
+        const normalization = normalizationFor(run.plan.networks.find(isLearned)!);
+        return layerFeatures(await trainedAlexnet(run), -2, { normalization });
+      },
+    },
+    { signal, onProgress: (progress) => onProgress?.(set.name, progress) },
+  );
+}
+
+async function fitLearner(
+  set: FeatureSet,
+  learner: Learner,
+  conditions: object,
+  { value: { train, test }, seconds: featureSeconds }: Timed<Features>,
+  { data, setting, signal, onProgress }: Run,
+): Promise<Cell> {
+  const work = {
+    signal,
+    onProgress: (progress: FitProgress) => onProgress?.(`${set.name}, ${learner.name}`, progress),
+  };
+  const classifier = learner.make(setting.seed);
+  const { value, peakBytes } = await watched(async () => ({
+    fit: await timed(() => classifier.fit(train, data.train.labels, work)),
+    score: await timed(() => classifier.score(test, data.test.labels, work)),
+  }));
+  return {
+    features: set.name,
+    learner: learner.name,
+    conditions,
+    columns: train.columns,
+    featureSeconds,
+    accuracy: value.score.value,
+    fitSeconds: value.fit.seconds,
+    predictSeconds: value.score.seconds,
+    peakBytes,
+  };
+}
+
+/** Of the first test image of each class. */
+async function findNeighbors(learned: Features, { data, setting, signal }: Run): Promise<NeighborsResult> {
+  const { test, train, classNames } = data;
+  const queries = classNames.map((_, label) => test.labels.indexOf(label)).filter((number) => number >= 0);
+  const groups = [
+    { measure: "nearest by pixels", train: pixelFeatures(train), test: pixelFeatures(test) },
+    { measure: "nearest by AlexNet's features", ...learned },
+  ];
+  const found: Neighbors[] = [];
+  for (const group of groups) {
+    const index = kNeighborsClassifier({ nNeighbors: 5 });
+    await index.fit(group.train, train.labels, { signal });
+    found.push(await index.kneighbors(takeRows(group.test, queries), { signal }));
+  }
+  return {
+    conditions: setting,
+    rows: queries.map((number, i) => ({
+      number,
+      groups: groups.map(({ measure }, g) => ({
+        measure,
+        numbers: [...found[g]!.indices.subarray(5 * i, 5 * i + 5)],
+      })),
+    })),
+  };
+}
+
+interface Timed<T> {
+  readonly value: T;
+  readonly seconds: number;
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<Timed<T>> {
+  const start = performance.now();
+  return { value: await work(), seconds: (performance.now() - start) / 1000 };
+}
+
+/** Looks at the process's memory twenty times a second; what comes and goes between is not seen. */
+async function watched<T>(work: () => Promise<T>): Promise<{ value: T; peakBytes: number }> {
+  let peakBytes = process.memoryUsage.rss();
+  const look = (): void => {
+    peakBytes = Math.max(peakBytes, process.memoryUsage.rss());
+  };
+  const timer = setInterval(look, 50);
+  try {
+    const value = await work();
+    look();
+    return { value, peakBytes };
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,113 @@
+import type { WorkOptions } from "../classic/index.js";
+import {
+  concatFeatures,
+  hogFeatures,
+  type Matrix,
+  matrix,
+  pca,
+  pixelFeatures,
+  type Transformer,
+} from "../classic/index.js";
+import type { ImageSet, LabelledImages } from "../data/index.js";
+import { shuffledOrder } from "../data/index.js";
+
+/** Training and test images in numbers, row by row. */
+export interface Features {
+  readonly train: Matrix;
+  readonly test: Matrix;
+}
+
+/** What features are made of. */
+export interface FeatureSource {
+  readonly data: ImageSet;
+  /** Pixels to what the last layer of the trained AlexNet reads; AlexNet is trained first where nobody has. */
+  readonly alexnet: () => Promise<Transformer>;
+  readonly seed: number;
+}
+
+/** A way to describe images: given by people, or learned. */
+export interface FeatureSet {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  make(source: FeatureSource, work: WorkOptions): Promise<Features>;
+}
+
+const components = 50;
+const hog = { orientations: 9, pixelsPerCell: [4, 4], cellsPerBlock: [2, 2] } as const;
+/** Powers of ten that a pixel may be stretched or shrunk by. */
+const decades = 2;
+
+/** The name of the features that a network learned. */
+export const learnedFeatures = "AlexNet's features";
+
+export const featureSets: readonly FeatureSet[] = [
+  {
+    name: "pixels",
+    settings: {},
+    make: async ({ data }) => ofBoth(data, pixelFeatures),
+  },
+  {
+    name: "badly scaled pixels",
+    settings: { decades },
+    make: async ({ data, seed }) => {
+      const { train, test } = ofBoth(data, pixelFeatures);
+      const scales = scalesOf(train.columns, seed);
+      return { train: scaled(train, scales), test: scaled(test, scales) };
+    },
+  },
+  {
+    name: "PCA",
+    settings: { components },
+    make: ({ data }, work) => learned(data, pca({ nComponents: components }), work),
+  },
+  {
+    name: "HOG",
+    settings: hog,
+    make: ({ data }, work) => hogOf(data, work),
+  },
+  {
+    name: learnedFeatures,
+    settings: {},
+    make: async ({ data, alexnet }, work) => learned(data, await alexnet(), work),
+  },
+  {
+    name: "AlexNet's features and HOG",
+    settings: hog,
+    make: async ({ data, alexnet }, work) => {
+      const [own, given] = [await learned(data, await alexnet(), work), await hogOf(data, work)];
+      return {
+        train: concatFeatures(own.train, given.train),
+        test: concatFeatures(own.test, given.test),
+      };
+    },
+  },
+];
+
+async function hogOf({ train, test }: ImageSet, work: WorkOptions): Promise<Features> {
+  return { train: await hogFeatures(train, hog, work), test: await hogFeatures(test, hog, work) };
+}
+
+function ofBoth({ train, test }: ImageSet, make: (images: LabelledImages) => Matrix): Features {
+  return { train: make(train), test: make(test) };
+}
+
+/** What a transformer that saw the training pixels makes of all. */
+async function learned(data: ImageSet, transformer: Transformer, work: WorkOptions): Promise<Features> {
+  const { train, test } = ofBoth(data, pixelFeatures);
+  await transformer.fit(train, work);
+  return { train: await transformer.transform(train, work), test: await transformer.transform(test, work) };
+}
+
+/** As many powers of ten, spread evenly over `decades` either way, in an order that the seed decides. */
+function scalesOf(columns: number, seed: number): Float32Array {
+  const order = shuffledOrder(columns, seed, 0);
+  return Float32Array.from(order, (place) => 10 ** (decades * ((2 * place) / Math.max(1, columns - 1) - 1)));
+}
+
+function scaled({ values, rows, columns }: Matrix, scales: Float32Array): Matrix {
+  return matrix(
+    values.map((value, i) => value * scales[i % columns]!),
+    rows,
+    columns,
+  );
+}

@@ -1,0 +1,145 @@
+import * as Plot from "@observablehq/plot";
+import { Drawing, fontSize, percent, type ViewOptions } from "./drawing.js";
+import type { Theme } from "./theme.js";
+
+/** Accuracies in a row: of learners on a kind of features, or of a network, which has no learner's name. */
+export interface ComparisonRow {
+  readonly label: string;
+  readonly accuracies: readonly { readonly learner: string; readonly accuracy: number }[];
+}
+
+const width = 900;
+const margin = { left: 230, right: 30 };
+const rowHeight = 34;
+/** Told apart by shape as well as by colour. */
+const symbols = ["circle", "square", "triangle", "diamond2", "star", "wye"] as const;
+
+/**
+ * Test accuracy of learners on given features, a row a kind of features, and of networks that learn their own, in rows
+ * below. At most six learners.
+ */
+export function comparisonSvg(
+  features: readonly ComparisonRow[],
+  networks: readonly ComparisonRow[],
+  options: ViewOptions = {},
+): string {
+  const names = [...new Set(features.flatMap(({ accuracies }) => accuracies.map(({ learner }) => learner)))];
+  const rows = [...features, ...networks];
+  const height = 96 + rowHeight * rows.length;
+  const description = rows
+    .map(
+      ({ label, accuracies }) =>
+        `${label}: ${accuracies.map(({ learner, accuracy }) => `${learner} ${percent(accuracy)}`.trim()).join(", ")}`,
+    )
+    .join("; ");
+  const drawing = new Drawing(width, height, "Test accuracy", description, options);
+  const { theme } = drawing;
+  const styles = new Map(names.map((name, i) => [name, { symbol: symbols[i]!, colour: colours(theme)[i]! }]));
+  legend(drawing, styles);
+  const dots = rows.flatMap(({ label, accuracies }) =>
+    accuracies.map(({ learner, accuracy }) => ({
+      label,
+      accuracy,
+      style: styles.get(learner) ?? { symbol: "circle" as const, colour: theme.ink },
+    })),
+  );
+  const low = Math.min(...dots.map(({ accuracy }) => accuracy));
+  const high = Math.max(...dots.map(({ accuracy }) => accuracy));
+  const best = rows.map(({ label, accuracies }) => ({
+    label,
+    accuracy: Math.max(...accuracies.map(({ accuracy }) => accuracy)),
+  }));
+  drawing.plot(
+    Plot.plot({
+      document: drawing.document as never,
+      width,
+      height: height - 36,
+      marginTop: 8,
+      marginLeft: margin.left,
+      marginRight: margin.right + 56,
+      marginBottom: 44,
+      x: { domain: [Math.floor(low * 20) / 20, Math.min(1, Math.ceil(high * 20 + 0.01) / 20)] },
+      y: { domain: rows.map(({ label }) => label), type: "band" },
+      marks: [
+        Plot.gridX({ stroke: theme.grid, strokeOpacity: 1, ticks: 8 }),
+        Plot.ruleY(rows, { y: "label", stroke: theme.grid, strokeOpacity: 1 }),
+        ...(features.length > 0 && networks.length > 0
+          ? [Plot.ruleY([networks[0]!.label], { stroke: theme.faint, dy: -rowHeight / 2 })]
+          : []),
+        Plot.axisX({
+          ticks: 8,
+          tickSize: 0,
+          tickPadding: 8,
+          label: "test accuracy",
+          labelAnchor: "center",
+          labelArrow: "none",
+          tickFormat: (value: number) => `${Math.round(100 * value)} %`,
+        }),
+        Plot.axisY({ tickSize: 0, tickPadding: 10, label: null }),
+        Plot.dot(dots, {
+          x: "accuracy",
+          y: "label",
+          r: 5.5,
+          symbol: ({ style }: (typeof dots)[number]) => style.symbol,
+          fill: ({ style }: (typeof dots)[number]) => style.colour,
+          fillOpacity: 0.85,
+          stroke: theme.paper,
+          strokeWidth: 1,
+        }),
+        Plot.text(best, {
+          y: "label",
+          frameAnchor: "right",
+          textAnchor: "start",
+          dx: 12,
+          fontWeight: 600,
+          fontVariant: "tabular-nums",
+          text: ({ accuracy }: (typeof best)[number]) => percent(accuracy),
+        }),
+      ],
+    }),
+    0,
+    36,
+  );
+  drawing.text(width - margin.right - 44, 22, "best", { fill: theme.quiet });
+  return drawing.toString();
+}
+
+/** The palette of Okabe and Ito as far as the theme has none of its own. */
+function colours({ blue, orange, ink }: Theme): string[] {
+  return [blue, orange, "#009e73", "#cc79a7", ink, "#56b4e9"];
+}
+
+function legend(
+  drawing: Drawing,
+  styles: ReadonlyMap<string, { symbol: (typeof symbols)[number]; colour: string }>,
+): void {
+  const entries = [...styles].map(([name, style]) => ({ name, ...style }));
+  let x = margin.left;
+  const places = entries.map((entry) => {
+    const place = { ...entry, x };
+    x += 34 + entry.name.length * fontSize * 0.62;
+    return place;
+  });
+  for (const { name, x } of places)
+    drawing.text(x + 12, 22.5, name, { fill: drawing.theme.ink, "font-weight": 600 });
+  drawing.plot(
+    Plot.plot({
+      document: drawing.document as never,
+      width,
+      height: 36,
+      margin: 0,
+      axis: null,
+      x: { domain: [0, width], range: [0, width] },
+      y: { domain: [0, 36], range: [0, 36] },
+      marks: [
+        Plot.dot(places, {
+          x: "x",
+          y: 18,
+          r: 5.5,
+          symbol: ({ symbol }: (typeof places)[number]) => symbol,
+          fill: ({ colour }: (typeof places)[number]) => colour,
+        }),
+      ],
+    }),
+  );
+}
