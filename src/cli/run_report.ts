@@ -6,25 +6,38 @@ import { loadNetwork, readEpochs, type SavedRun } from "../deploy/saved_run.js";
 import { findModel } from "../models/index.js";
 import { isModelFile, modelTitle, publishedResult } from "../models/model_file.js";
 import { inspect } from "../train/inspection.js";
+import type { RunConfig } from "../train/run_config.js";
 import { type Inspection, pageStyle, type Report } from "../views/report_page.js";
 import { recipeTitle } from "./recipe_words.js";
 
-const environmentKeys = ["device", "deviceDescription", "dataSource", "flybrick", "node", "startedAt"];
+const environmentKeys = [
+  "device",
+  "deviceDescription",
+  "dataSource",
+  "isSample",
+  "flybrick",
+  "node",
+  "startedAt",
+];
 
 /** What a run's directory says, without what its weights do. */
 export async function readReport(run: SavedRun): Promise<Report> {
   const { directory, config } = run;
   const { model, data, optimizer, learningRate, batchSize, seed, epochs } = config;
   const title = isModelFile(model) ? modelTitle(model) : findModel(model).title;
-  const entries = Object.entries(directory.config);
+  const entries = Object.entries({
+    ...directory.config,
+    checkpointEvery: intervalText(config.checkpointEvery),
+  });
   return {
     title: `${title} on ${imageSetTitle(data)}`,
     subtitle: [
       directory.config.sample ? "the sample of 6,000 + 1,000 images" : "all images",
       `recipe ${recipeTitle(config)}`,
-      `${optimizer} ${learningRate}`,
-      `batch ${batchSize}`,
-      `seed ${seed}`,
+      // Spaces at which no line breaks.
+      `${optimizer}\u00a0${learningRate}`,
+      `batch\u00a0${batchSize}`,
+      `seed\u00a0${seed}`,
     ].join(" · "),
     epochs: await readEpochs(run),
     planned: epochs,
@@ -33,6 +46,11 @@ export async function readReport(run: SavedRun): Promise<Report> {
     configuration: Object.fromEntries(entries.filter(([name]) => !environmentKeys.includes(name))),
     environment: Object.fromEntries(entries.filter(([name]) => environmentKeys.includes(name))),
   };
+}
+
+function intervalText(every: RunConfig["checkpointEvery"]): string {
+  if (every === undefined) return "never";
+  return "steps" in every ? `${every.steps} steps` : `${every.seconds} seconds`;
 }
 
 /** What the weights of a run do on (at most so many of) the test images; null before the first weights. */

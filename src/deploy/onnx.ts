@@ -3,9 +3,18 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AttributeProtoSchema, NodeProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { UserError } from "../core/errors.js";
 import type { Padding } from "../core/kernel.js";
-import type { Shape } from "../core/shape.js";
+import { type Shape, showShape } from "../core/shape.js";
 import type { Normalization } from "../data/index.js";
-import { Conv2d, Dropout, Linear, type Module, Sequential } from "../nn/index.js";
+import {
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  Linear,
+  LocalResponseNorm,
+  type Module,
+  Residual,
+  Sequential,
+} from "../nn/index.js";
 import { convGeometry } from "../ops/conv.js";
 import { type Pool2dOptions, windowGeometry } from "../ops/pool.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
@@ -31,7 +40,8 @@ type NodeInit = MessageInitShape<typeof NodeProtoSchema>;
 /** The operators of a chain, each working on what the last one made. */
 class Chain {
   readonly nodes: NodeInit[] = [];
-  private last = "input";
+  /** The value that the next one works on; a way that goes beside others begins where it is set back. */
+  last = "input";
 
   add(
     path: string,
@@ -78,7 +88,7 @@ export async function encodeOnnx(
     chain.add("input", "Div", ["input.std"]);
   }
   await addLayers(chain, net, "", net.inputShape);
-  for (const [name, parameter] of net.namedParameters()) constants.set(name, parameter);
+  for (const [name, one] of net.namedState()) constants.set(name, one);
 
   // Loaded here: whoever exports nothing need not wait for them.
   const [{ create, toBinary }, { ModelProtoSchema }] = await Promise.all([
@@ -116,16 +126,26 @@ async function addLayers(chain: Chain, net: Sequential, prefix: string, input: S
   let shape = input;
   let index = 0;
   for (const layer of net) {
-    const path = `${prefix}${index++}`;
-    if (layer instanceof Sequential) await addLayers(chain, layer, `${path}.`, shape);
-    else await addLayer(chain, layer, path, shape);
+    await addLayer(chain, layer, `${prefix}${index++}`, shape);
     shape = layer.outputShape(shape);
   }
 }
 
 async function addLayer(chain: Chain, layer: Module, path: string, input: Shape): Promise<void> {
-  const operands = [...layer.namedParameters().keys()].map((name) => `${path}.${name}`);
-  if (layer instanceof Conv2d) {
+  const operands = [...layer.namedState().keys()].map((name) => `${path}.${name}`);
+  if (layer instanceof Sequential) await addLayers(chain, layer, `${path}.`, input);
+  else if (layer instanceof Residual) await addResidual(chain, layer, path, input);
+  else if (layer instanceof BatchNorm2d) {
+    chain.add(path, "BatchNormalization", operands, { epsilon: layer.eps });
+  } else if (layer instanceof LocalResponseNorm) {
+    const { size, alpha, beta, k } = layer.options;
+    if (size % 2 === 0 || input.length !== 3)
+      throw new UserError(
+        `layer ${path} (LocalResponseNorm of size ${size} on ${showShape(input)}) cannot be exported: ` +
+          "ONNX has it with an odd size and on [channels, height, width] only",
+      );
+    chain.add(path, "LRN", [], { size: BigInt(size), alpha, beta, bias: k });
+  } else if (layer instanceof Conv2d) {
     const { stride, padding, dilation, groups } = convGeometry(layer.options);
     const attributes = { strides: stride, pads: padsOf(padding), dilations: dilation, group: BigInt(groups) };
     chain.add(path, "Conv", operands, { kernel_shape: layer.weight.shape.slice(2), ...attributes });
@@ -161,6 +181,21 @@ async function addLayer(chain: Chain, layer: Module, path: string, input: Shape)
         );
     }
   }
+}
+
+/** Both ways begin at the same value and are added. */
+async function addResidual(
+  chain: Chain,
+  { body, shortcut }: Residual,
+  path: string,
+  input: Shape,
+): Promise<void> {
+  const start = chain.last;
+  await addLayer(chain, body, `${path}.body`, input);
+  const sum = chain.last;
+  chain.last = start;
+  if (shortcut) await addLayer(chain, shortcut, `${path}.shortcut`, input);
+  chain.add(path, "Add", [sum]);
 }
 
 function windowOf(layer: Module): Record<string, Attribute> {

@@ -26,7 +26,7 @@ export class BatchNorm2d<Channels extends number = number> extends Module {
   readonly bias: Tensor;
   readonly runningMean: Tensor;
   readonly runningVar: Tensor;
-  private readonly eps: number;
+  readonly eps: number;
   private readonly momentum: number;
 
   constructor(
@@ -125,7 +125,7 @@ export interface LocalResponseNormOptions {
 export class LocalResponseNorm extends Module {
   declare readonly "~shapes": SameShape;
   override readonly name = "LocalResponseNorm";
-  private readonly options: Required<LocalResponseNormOptions>;
+  readonly options: Readonly<Required<LocalResponseNormOptions>>;
 
   constructor(options: LocalResponseNormOptions = {}) {
     super();

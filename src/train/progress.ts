@@ -80,7 +80,8 @@ class LineProgress implements ProgressView {
     this.tenth = tenth;
     const width = String(this.steps).length;
     const place = `${this.title}  step ${String(step).padStart(width)}/${this.steps}`;
-    this.note(`${place}  ${stateText(state)}${step < this.steps ? `  ${duration(left)} left` : ""}`);
+    const isKnown = step < this.steps && Number.isFinite(left);
+    this.note(`${place}  ${stateText(state)}${isKnown ? `  ${duration(left)} left` : ""}`);
   }
 
   epoch(summary: EpochSummary): void {

@@ -26,13 +26,21 @@ export function gradientNormsSvg(points: readonly LayerStatisticsPoint[], option
     10 ** Math.floor(Math.log10(Math.min(...values, 1))),
     10 ** Math.ceil(Math.log10(Math.max(...values, 1e-3))),
   ] as const;
-  return healthSvg(lines, "Gradient norm by layer", domain, "log", (value) => value.toPrecision(2), options);
+  const format = (value: number) => value.toPrecision(2);
+  return healthSvg(
+    lines,
+    { name: "Gradient norm by layer", domain, scale: "log", format, tickFormat: decade },
+    options,
+  );
 }
 
 /** Share of dead ReLUs by layer: over the epochs, or as it is where there is one. */
 export function deadSharesSvg(points: readonly LayerStatisticsPoint[], options: ViewOptions = {}): string {
   const lines = linesOf(points, "deadShares", () => true);
-  return healthSvg(lines, "Dead ReLUs by layer", [0, 1], undefined, percent, options);
+  const most = Math.max(0, ...lines.flatMap(({ points }) => points.map(({ value }) => value || 0)));
+  const domain = [0, [0.1, 0.2, 0.5].find((end) => end >= most) ?? 1] as const;
+  const tickFormat = (value: number) => `${Math.round(100 * value)} %`;
+  return healthSvg(lines, { name: "Dead ReLUs by layer", domain, format: percent, tickFormat }, options);
 }
 
 function linesOf(
@@ -55,12 +63,20 @@ function linesOf(
   }));
 }
 
+interface Axis {
+  readonly name: string;
+  readonly domain: readonly [number, number];
+  readonly scale?: "log";
+  readonly format: (value: number) => string;
+  readonly tickFormat: (value: number) => string;
+}
+
+/** Of a letter, so that long names of layers get their room. */
+const letterWidth = 7.5;
+
 function healthSvg(
   lines: readonly Line[],
-  name: string,
-  domain: readonly [number, number],
-  scale: "log" | undefined,
-  format: (value: number) => string,
+  { name, domain, scale, format, tickFormat }: Axis,
   options: ViewOptions,
 ): string {
   const last = lines.map(({ label, colour, points }) => ({
@@ -70,12 +86,14 @@ function healthSvg(
   }));
   const text = (value: number) => (Number.isFinite(value) ? format(value) : "–");
   const isSingle = (lines[0]?.points.length ?? 0) < 2;
-  const height = isSingle ? 40 + 26 * lines.length : 300;
+  const height = isSingle ? 40 + 26 * lines.length : Math.max(300, 80 + 16 * lines.length);
+  const longest = Math.max(0, ...lines.map(({ label }) => label.length));
   const description = last.map(({ label, value }) => `${label}: ${text(value)}`).join("; ");
   const drawing = new Drawing(viewWidth, height, name, description, options);
   const { document, theme } = drawing;
   if (!isSingle) {
-    const panel = { lines, domain, scale, format, width: viewWidth, height, marginRight: 128 };
+    const marginRight = Math.max(128, letterWidth * (longest + " 10.0 %".length) + 12);
+    const panel = { lines, domain, scale, format, tickFormat, width: viewWidth, height, marginRight };
     drawing.plot(linesPlot(document, theme, panel));
     return drawing.toString();
   }
@@ -89,7 +107,7 @@ function healthSvg(
       marginTop: 8,
       marginRight: 64,
       marginBottom: 32,
-      marginLeft: 86,
+      marginLeft: Math.max(86, letterWidth * longest + 16),
       x: { domain: [...domain], ...(scale === undefined ? {} : { type: scale }) },
       y: { domain: lines.map(({ label }) => label), type: "point" },
       marks: [
@@ -99,7 +117,7 @@ function healthSvg(
           tickSize: 0,
           tickPadding: 8,
           label: null,
-          tickFormat: scale === "log" ? decade : (value: number) => `${Math.round(100 * value)} %`,
+          tickFormat,
         }),
         Plot.axisY({ tickSize: 0, tickPadding: 8, label: null }),
         Plot.ruleY(shown, { y: "label", x1: domain[0], x2: "value", stroke: theme.blue, strokeWidth: 2 }),

@@ -19,7 +19,10 @@ export interface LinesPanel {
   readonly scale?: "log" | undefined;
   /** A thin dotted line across. */
   readonly reference?: { readonly label: string; readonly value: number } | undefined;
+  /** Of the values at the lines' ends. */
   readonly format: (value: number) => string;
+  /** Of the y axis; plain numbers if left out. */
+  readonly tickFormat?: ((value: number) => string) | undefined;
   readonly width: number;
   readonly height: number;
   /** Room for the labels at the lines' ends. */
@@ -30,7 +33,7 @@ const margin = { bottom: 48, left: 48 };
 
 /** A panel of lines by epoch, each named with its last value at its end; for `Drawing.plot`. */
 export function linesPlot(document: HostDocument, theme: Theme, panel: LinesPanel): unknown {
-  const { title, lines, domain, scale, reference, format, width, height, marginRight } = panel;
+  const { title, lines, domain, scale, reference, format, tickFormat, width, height, marginRight } = panel;
   const marginTop = title === undefined ? 16 : 44;
   const epochs = lines.flatMap(({ points }) => points.map(({ epoch }) => epoch));
   const first = epochs.reduce((a, b) => Math.min(a, b), epochs[0] ?? 1);
@@ -117,7 +120,7 @@ export function linesPlot(document: HostDocument, theme: Theme, panel: LinesPane
         tickSize: 0,
         tickPadding: 8,
         label: null,
-        ...(isLog ? { tickFormat: decade } : {}),
+        ...(tickFormat === undefined ? {} : { tickFormat }),
       }),
       Plot.axisX({
         ticks: epochTicks(first, last),
@@ -159,9 +162,8 @@ function endLabels(
     value === undefined ? [] : [{ ...look, text: `${label} ${format(value)}`, at: along(value) }],
   );
   labels.sort((a, b) => a.at - b.at);
-  // Neighbours push each other apart until all have room within the frame; ten lines need a few dozen turns.
+  // Neighbours push each other apart until all have room; ten lines need a few dozen turns.
   for (let turn = 0; turn < 200; turn++) {
-    for (const label of labels) label.at = Math.min(high, Math.max(low, label.at));
     for (let k = 1; k < labels.length; k++) {
       const [below, above] = [labels[k - 1]!, labels[k]!];
       const lack = gap - (above.at - below.at);
@@ -170,6 +172,13 @@ function endLabels(
       above.at += lack / 2;
     }
   }
+  // None leaves the frame: it would be cut off.
+  labels.forEach((label, k) => {
+    label.at = Math.max(label.at, k === 0 ? low : labels[k - 1]!.at + gap);
+  });
+  labels.toReversed().forEach((label, k, down) => {
+    label.at = Math.min(label.at, k === 0 ? high : down[k - 1]!.at - gap);
+  });
   return labels.map(({ at, ...label }) => ({ ...label, y: back(at) }));
 }
 

@@ -101,7 +101,7 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
     {
       name: "mistakes",
       title: "Worst mistakes",
-      note: "The test images of which the network was surest, and wrong.",
+      note: "The test images of which the network was surest, and wrong: in orange what it says, below what it is.",
       section: "Mistakes",
       draw: (options) => mistakesSvg(mistakes, options),
     },
@@ -140,7 +140,7 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
   charts.push({
     name: "activations",
     title: `A ${activations[0].label} and a ${activations[1].label}`,
-    note: "Of each activation the six channels that vary most, or all features; the stronger the blue, the larger.",
+    note: "Of each activation the six channels that vary most, or all features; the stronger the blue, the larger. At the end what the network says, the truth in blue.",
     section: "Inside the network",
     draw: (options) => activationsSvg(activations, confusion.classNames, options),
   });

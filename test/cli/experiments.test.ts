@@ -85,8 +85,6 @@ describe.runIf(hasCpu)("flybrick compare", () => {
     expect(both.stderr).toMatch(/option '--full' cannot be used with option '--sample'/);
     const unknown = await flybrick("compare", "--rows", "SIFT");
     expect(unknown.code).toBe(1);
-    expect(unknown.stderr).toMatch(
-      /there is no row "SIFT"; choose of pixels, /,
-    );
+    expect(unknown.stderr).toMatch(/there is no row "SIFT"; choose of pixels, /);
   });
 });

@@ -58,6 +58,42 @@ function oddNetwork(): nn.Sequential {
   );
 }
 
+/** Residual blocks with and without a shortcut, at the beginning and at the end, and layers that normalize. */
+function residualNetwork(): nn.Sequential {
+  const batchNorm = nn.batchNorm2d(6, { eps: 1e-3 });
+  const inner = nn.batchNorm2d(6);
+  for (const { runningMean, runningVar, weight, bias } of [batchNorm, inner]) {
+    runningMean.set(Float32Array.from({ length: 6 }, (_, k) => 0.1 * k - 0.2));
+    runningVar.set(Float32Array.from({ length: 6 }, (_, k) => 0.02 + 0.3 * k));
+    weight.set(Float32Array.from({ length: 6 }, (_, k) => 1 - 0.3 * k));
+    bias.set(Float32Array.from({ length: 6 }, (_, k) => 0.2 * k));
+  }
+  return nn.sequential(
+    [3, 8, 7],
+    nn.residual(nn.conv2d(3, 3, { kernelSize: 3, padding: 1 })),
+    nn.localResponseNorm({ size: 3, alpha: 0.5, beta: 0.6, k: 2 }),
+    nn.residual(
+      nn.sequential(
+        [3, 8, 7],
+        nn.conv2d(3, 6, { kernelSize: 3, padding: 1, stride: 2 }),
+        batchNorm,
+        nn.relu(),
+      ),
+      nn.conv2d(3, 6, { kernelSize: 1, stride: 2, bias: false }),
+    ),
+    nn.residual(
+      nn.sequential(
+        [6, 4, 4],
+        nn.conv2d(6, 6, { kernelSize: 3, padding: 1 }),
+        nn.residual(inner),
+        nn.dropout(),
+      ),
+    ),
+    nn.flatten(),
+    nn.residual(nn.linear(96, 96)),
+  );
+}
+
 const runOnnx = openOnnxRuntime();
 const work = mkdtempSync(join(tmpdir(), "flybrick-onnx-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -74,6 +110,7 @@ describe.skipIf(runOnnx === undefined)("ONNX Runtime computes what the network d
   test.each([
     ["LeNet", () => lenet(), [1, 5]],
     ["a network of every layer", oddNetwork, [3, 1]],
+    ["residual blocks and normalization", residualNetwork, [2, 1]],
     ["vectors in and out", () => nn.sequential([6], nn.linear(6, 4), nn.tanh()), [2]],
     ["no layer that stays", () => nn.sequential([2, 3], nn.dropout()), [4]],
     ["AlexNet at 224", () => alexnet(), [1]],
@@ -142,6 +179,13 @@ test("a layer that ONNX export does not know is named with its place", async () 
   const inner = nn.sequential([4], nn.relu(), new Swish());
   await expect(encodeOnnx(nn.sequential([4], nn.linear(4, 4), inner))).rejects.toThrow(
     /^layer 1\.1 \(Swish\) has no counterpart in ONNX export/,
+  );
+});
+
+test("a local response norm that ONNX has not is named with its place", async () => {
+  const net = nn.sequential([4, 3, 3], nn.relu(), nn.residual(nn.localResponseNorm({ size: 4 })));
+  await expect(encodeOnnx(net)).rejects.toThrow(
+    /^layer 1\.body \(LocalResponseNorm of size 4 on \[4, 3, 3\]\)/,
   );
 });
 

@@ -1,6 +1,7 @@
 import { DOMParser, parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import { kernelsSvg } from "../../src/views/kernels.js";
+import { deadSharesSvg } from "../../src/views/layer_health.js";
 import { photograph, signed } from "../../src/views/pixels.js";
 import { chartsOf, reportPage } from "../../src/views/report_page.js";
 import { darkTheme, lightTheme, pageTheme } from "../../src/views/theme.js";
@@ -53,6 +54,28 @@ describe("the charts of a report", () => {
       const svg = recorded.find((chart) => chart.name === name)!.draw({});
       expect(svg.match(/aria-label="line"/g)).toHaveLength(2);
       expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+    }
+  });
+
+  it("name every line within the frame, however many end at its edge, and in full", () => {
+    const places = Array.from({ length: 20 }, (_, k) => `${k}.shortcut.1 ReLU`);
+    for (const [share, text] of [
+      [0, "0.0 %"],
+      [1, "100.0 %"],
+    ] as const) {
+      const deadShares = Object.fromEntries(places.map((name) => [name, share]));
+      const svg = deadSharesSvg([1, 2].map((epoch) => ({ epoch, gradientNorms: {}, deadShares })));
+      const height = Number(/viewBox="0 0 440 (\d+)"/.exec(svg)![1]);
+      const labels = [
+        ...svg.matchAll(/translate\(([\d.]+),([\d.]+)\)"[^>]*>(\d+\.shortcut\.1 ReLU [\d.]+ %)</g),
+      ];
+      expect(labels.map((found) => found[3]!).sort()).toEqual(places.map((name) => `${name} ${text}`).sort());
+      const rows = labels.map((found) => Number(found[2])).sort((a, b) => a - b);
+      expect(rows[0]).toBeGreaterThan(8);
+      expect(rows.at(-1)).toBeLessThan(height - 8);
+      for (let k = 1; k < rows.length; k++) expect(rows[k]! - rows[k - 1]!).toBeGreaterThan(14);
+      // A letter is about seven pixels wide.
+      for (const [, x, , label] of labels) expect(Number(x) + 9 + 7 * label!.length).toBeLessThan(440);
     }
   });
 
