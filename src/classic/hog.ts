@@ -32,6 +32,32 @@ export async function hogFeatures(
   options: HogOptions = {},
   work: WorkOptions = {},
 ): Promise<Matrix> {
+  const { height, width, count } = images;
+  const { blocks, blockLength, describe } = hogBlocks(height, width, options);
+  const out = zeroMatrix(count, blocks[0] * blocks[1] * blockLength);
+  const levels = Float64Array.from({ length: 256 }, (_, byte) => byte / 255);
+  const pixels = new Float64Array(height * width);
+  const stepper = new Stepper(work, "images", count);
+  for (let image = 0; image < count; image++) {
+    for (let i = 0; i < pixels.length; i++) pixels[i] = levels[images.images[image * pixels.length + i]!]!;
+    describe(pixels, row(out, image));
+    await stepper.step(image + 1);
+  }
+  return out;
+}
+
+/** What HOG makes of images of a size. */
+export interface HogBlocks {
+  /** Rows and columns of blocks. */
+  readonly blocks: readonly [number, number];
+  /** Numbers of a block. */
+  readonly blockLength: number;
+  /** An image's pixels, which it may change, to its blocks' numbers. */
+  describe(pixels: Float64Array, to: Float32Array): void;
+}
+
+/** HOG of images of a size. Throws as `hogFeatures` does. */
+export function hogBlocks(height: number, width: number, options: HogOptions): HogBlocks {
   const {
     orientations = 9,
     pixelsPerCell = [8, 8],
@@ -40,25 +66,14 @@ export async function hogFeatures(
     transformSqrt = false,
   } = options;
   requireSetting(isCount(orientations), "orientations", orientations, "a whole number of at least 1");
-  requireSetting(
-    pixelsPerCell.every(isCount),
-    "pixelsPerCell",
-    `[${pixelsPerCell}]`,
-    "two whole numbers of at least 1",
-  );
-  requireSetting(
-    cellsPerBlock.every(isCount),
-    "cellsPerBlock",
-    `[${cellsPerBlock}]`,
-    "two whole numbers of at least 1",
-  );
+  requireSizes("pixelsPerCell", pixelsPerCell);
+  requireSizes("cellsPerBlock", cellsPerBlock);
   requireSetting(
     ["L1", "L1-sqrt", "L2", "L2-Hys"].includes(blockNorm),
     "blockNorm",
     blockNorm,
     "L1, L1-sqrt, L2 or L2-Hys",
   );
-  const { height, width, count } = images;
   const cells = [Math.floor(height / pixelsPerCell[0]), Math.floor(width / pixelsPerCell[1])] as const;
   const blocks = [cells[0] - cellsPerBlock[0] + 1, cells[1] - cellsPerBlock[1] + 1] as const;
   requireSetting(
@@ -67,33 +82,29 @@ export async function hogFeatures(
     `[${cellsPerBlock}]`,
     `at most the ${cells[0]} x ${cells[1]} cells of an image of ${height} x ${width} pixels, or smaller cells`,
   );
-  const blockLength = cellsPerBlock[0] * cellsPerBlock[1] * orientations;
-  const out = zeroMatrix(count, blocks[0] * blocks[1] * blockLength);
-  const levels = Float64Array.from({ length: 256 }, (_, byte) =>
-    transformSqrt ? Math.sqrt(byte / 255) : byte / 255,
-  );
-  const pixels = new Float64Array(height * width);
+  const run = cellsPerBlock[1] * orientations;
+  const blockLength = cellsPerBlock[0] * run;
   const histogram = new Float64Array(cells[0] * cells[1] * orientations);
   const block = new Float64Array(blockLength);
-  const stepper = new Stepper(work, "images", count);
-  for (let image = 0; image < count; image++) {
-    for (let i = 0; i < pixels.length; i++) pixels[i] = levels[images.images[image * pixels.length + i]!]!;
+  const describe = (pixels: Float64Array, to: Float32Array): void => {
+    if (transformSqrt) for (let i = 0; i < pixels.length; i++) pixels[i] = Math.sqrt(pixels[i]!);
     fillHistogram(pixels, width, cells, pixelsPerCell, orientations, histogram);
-    const features = row(out, image);
     let at = 0;
     for (let r = 0; r < blocks[0]; r++)
       for (let c = 0; c < blocks[1]; c++, at += blockLength) {
-        const run = cellsPerBlock[1] * orientations;
         for (let i = 0; i < cellsPerBlock[0]; i++) {
           const from = ((r + i) * cells[1] + c) * orientations;
           block.set(histogram.subarray(from, from + run), i * run);
         }
         normalize(block, blockNorm);
-        features.set(block, at);
+        to.set(block, at);
       }
-    await stepper.step(image + 1);
-  }
-  return out;
+  };
+  return { blocks, blockLength, describe };
+}
+
+function requireSizes(name: string, both: readonly [number, number]): void {
+  requireSetting(both.every(isCount), name, `[${both}]`, "two whole numbers of at least 1");
 }
 
 /** Each cell's mean gradient magnitude by orientation; central differences, 0 at the border. */

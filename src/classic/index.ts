@@ -7,6 +7,7 @@ export {
 } from "./estimator.js";
 export { extraTreesClassifier, type Forest, type ForestOptions, randomForestClassifier } from "./forest.js";
 export { type BlockNorm, type HogOptions, hogFeatures } from "./hog.js";
+export { type KMeans, type KMeansOptions, kMeans } from "./k_means.js";
 export {
   type KNeighborsClassifier,
   type KNeighborsOptions,
@@ -24,6 +25,12 @@ export { concatFeatures, type Matrix, matrix, pixelFeatures, takeRows } from "./
 export { loadModel, saveModel } from "./model_file.js";
 export { type Pca, type PcaOptions, pca } from "./pca.js";
 export { type Pipeline, pipeline } from "./pipeline.js";
+export {
+  type RandomConvFeatures,
+  type RandomConvOptions,
+  randomConvFeatures,
+} from "./random_conv_features.js";
 export { type StandardScaler, standardScaler } from "./standard_scaler.js";
 export { type Svc, type SvcOptions, svc } from "./svc.js";
 export type { KernelName } from "./svm_kernel.js";
+export { type VisualWords, type VisualWordsOptions, visualWords } from "./visual_words.js";

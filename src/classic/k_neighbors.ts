@@ -11,7 +11,15 @@ import {
   Stepper,
   type WorkOptions,
 } from "./estimator.js";
-import { columnMeans, type Matrix, row, squaredNorms, zeroMatrix } from "./matrix.js";
+import {
+  centred,
+  columnMeans,
+  type Matrix,
+  row,
+  squaredDistance,
+  squaredNorms,
+  zeroMatrix,
+} from "./matrix.js";
 
 export interface KNeighborsOptions {
   /** 5 if left out. */
@@ -87,7 +95,7 @@ export class KNeighborsClassifier extends Classifier {
         const query = row(queries, start + i);
         const near = Array.from(largest(nearness.subarray(i * n, (i + 1) * n), kept), (index) => ({
           index,
-          distance: distance(query, row(this.examples, index)),
+          distance: Math.sqrt(squaredDistance(query, row(this.examples, index))),
         }));
         near.sort((a, b) => a.distance - b.distance || a.index - b.index);
         for (let j = 0; j < nNeighbors; j++) {
@@ -126,18 +134,6 @@ export class KNeighborsClassifier extends Classifier {
 /** k nearest neighbours, as scikit-learn's KNeighborsClassifier. Throws a UserError on impossible settings. */
 export function kNeighborsClassifier(options: KNeighborsOptions = {}): KNeighborsClassifier {
   return new KNeighborsClassifier(options);
-}
-
-function centred(x: Matrix, mean: Float32Array): Matrix {
-  const out = zeroMatrix(x.rows, x.columns);
-  for (let i = 0; i < out.values.length; i++) out.values[i] = x.values[i]! - mean[i % x.columns]!;
-  return out;
-}
-
-function distance(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let j = 0; j < a.length; j++) sum += (a[j]! - b[j]!) ** 2;
-  return Math.sqrt(sum);
 }
 
 /** Examples at distance 0 outvote all others. */

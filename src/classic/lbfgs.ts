@@ -12,12 +12,14 @@ export interface LbfgsOptions {
   readonly onIteration?: (iteration: number) => Promise<void>;
 }
 
+/** Of a value computed in float32, relative to it. */
+const rounding = 1e-6;
 /** Pairs of steps and changes of the gradient that are remembered. */
 const memory = 10;
 
 /**
  * Minimises a smooth function from `start`: limited-memory BFGS (Nocedal and Wright, Numerical Optimization, 7.2)
- * with a backtracking line search that asks for Armijo's decrease. Ends early where rounding hides further decrease.
+ * with a backtracking line search that asks for Armijo's decrease. Ends early where rounding hides all progress.
  */
 export async function minimize(
   slopeAt: (point: Float64Array) => Promise<Slope>,
@@ -35,12 +37,18 @@ export async function minimize(
     let rate = steps.length === 0 ? Math.min(1, 1 / Math.sqrt(-descent)) : 1;
     let next = moved(point, direction, rate);
     let there = await slopeAt(next);
-    for (let tries = 0; !(there.value <= here.value + 1e-4 * rate * descent) && tries < 20; tries++) {
+    const isBetter = (): boolean => {
+      if (there.value <= here.value + 1e-4 * rate * descent) return true;
+      // Where rounding hides the decrease, the slope along the step still tells of it (Hager and Zhang, 2005).
+      const slope = dot(direction, there.gradient);
+      return there.value <= here.value + rounding * Math.abs(here.value) && slope <= (2e-4 - 1) * descent;
+    };
+    for (let tries = 0; tries < 20 && !isBetter(); tries++) {
       rate /= 2;
       next = moved(point, direction, rate);
       there = await slopeAt(next);
     }
-    if (!(there.value < here.value)) break;
+    if (!isBetter()) break;
     const step = next.map((value, i) => value - point[i]!);
     const change = there.gradient.map((value, i) => value - here.gradient[i]!);
     // Where the slope did not grow along the step, the pair would spoil the curvature.

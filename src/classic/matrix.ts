@@ -113,6 +113,20 @@ export function columnMeans({ values, rows, columns }: Matrix): Float64Array {
   return means.map((sum) => sum / rows);
 }
 
+/** Rows less a mean. */
+export function centred(x: Matrix, mean: Float32Array): Matrix {
+  const out = zeroMatrix(x.rows, x.columns);
+  for (let i = 0; i < out.values.length; i++) out.values[i] = x.values[i]! - mean[i % x.columns]!;
+  return out;
+}
+
+/** Between two rows, in double precision. */
+export function squaredDistance(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let j = 0; j < a.length; j++) sum += (a[j]! - b[j]!) ** 2;
+  return sum;
+}
+
 /** Squared length of each row, as float32. */
 export function squaredNorms({ values, rows, columns }: Matrix): Float32Array {
   return Float32Array.from({ length: rows }, (_, i) => {

@@ -5,26 +5,32 @@ import { atomicWrite } from "../train/atomic_write.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../train/safetensors.js";
 import type { Classifier, Estimator, ModelState, StoredArray, Transformer } from "./estimator.js";
 import { Forest } from "./forest.js";
+import { KMeans } from "./k_means.js";
 import { KNeighborsClassifier } from "./k_neighbors.js";
 import { LinearSvc } from "./linear_svc.js";
 import { LogisticRegression } from "./logistic_regression.js";
 import { Pca } from "./pca.js";
 import { Pipeline } from "./pipeline.js";
+import { RandomConvFeatures } from "./random_conv_features.js";
 import { StandardScaler } from "./standard_scaler.js";
 import { Svc } from "./svc.js";
+import { VisualWords } from "./visual_words.js";
 
 const makers: Readonly<
   Record<string, (settings: Readonly<Record<string, unknown>>, parts: readonly Estimator[]) => Estimator>
 > = {
   extraTreesClassifier: (settings) => new Forest("extraTreesClassifier", settings),
+  kMeans: (settings) => new KMeans(settings),
   kNeighborsClassifier: (settings) => new KNeighborsClassifier(settings),
   linearSvc: (settings) => new LinearSvc(settings),
   logisticRegression: (settings) => new LogisticRegression(settings),
   pca: (settings) => new Pca(settings),
   pipeline: (_, parts) => new Pipeline(parts.slice(0, -1) as Transformer[], parts.at(-1) as Classifier),
+  randomConvFeatures: (settings) => new RandomConvFeatures(settings),
   randomForestClassifier: (settings) => new Forest("randomForestClassifier", settings),
   standardScaler: () => new StandardScaler(),
   svc: (settings) => new Svc(settings),
+  visualWords: (settings) => new VisualWords(settings),
 };
 
 const format = "flybrick-classic";

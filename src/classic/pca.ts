@@ -4,7 +4,16 @@ import { transpose } from "../ops/movement.js";
 import { tensor } from "../tensor/tensor.js";
 import { symmetricEigen } from "./eigen.js";
 import { isCount, requireSetting, Stepper, Transformer, type WorkOptions } from "./estimator.js";
-import { columnMeans, type Matrix, matrix, requireMemory, row, rowBlocks, zeroMatrix } from "./matrix.js";
+import {
+  centred,
+  columnMeans,
+  type Matrix,
+  matrix,
+  requireMemory,
+  row,
+  rowBlocks,
+  zeroMatrix,
+} from "./matrix.js";
 
 export interface PcaOptions {
   /** So many components; or, between 0 and 1, as many as explain this share of the variance. All if left out. */
@@ -87,8 +96,7 @@ async function forEachBlock(
 ): Promise<void> {
   const stepper = new Stepper(options, "examples", x.rows);
   for (const { start, block } of rowBlocks(x, blockRows)) {
-    const values = block.values.map((value, i) => value - mean[i % x.columns]!);
-    await use({ ...block, values }, start);
+    await use(centred(block, mean), start);
     await stepper.step(start + block.rows);
   }
 }
