@@ -1,4 +1,3 @@
-import type { WorkOptions } from "../classic/index.js";
 import {
   concatFeatures,
   hogFeatures,
@@ -6,10 +5,12 @@ import {
   matrix,
   pca,
   pixelFeatures,
+  randomConvFeatures,
   type Transformer,
+  visualWords,
+  type WorkOptions,
 } from "../classic/index.js";
-import type { ImageSet, LabelledImages } from "../data/index.js";
-import { shuffledOrder } from "../data/index.js";
+import { type ImageSet, type LabelledImages, shuffledOrder } from "../data/index.js";
 
 /** Training and test images in numbers, row by row. */
 export interface Features {
@@ -34,6 +35,8 @@ export interface FeatureSet {
 
 const components = 50;
 const hog = { orientations: 9, pixelsPerCell: [4, 4], cellsPerBlock: [2, 2] } as const;
+const words = { nWords: 256, patchSize: 6, assignment: "soft" } as const;
+const filters = { nFilters: 64, kernelSize: 5, poolSize: 4 } as const;
 /** Powers of ten that a pixel may be stretched or shrunk by. */
 const decades = 2;
 
@@ -64,6 +67,17 @@ export const featureSets: readonly FeatureSet[] = [
     name: "HOG",
     settings: hog,
     make: ({ data }, work) => hogOf(data, work),
+  },
+  {
+    name: "visual words",
+    settings: words,
+    make: ({ data, seed }, work) => learned(data, visualWords({ ...words, randomState: seed }), work),
+  },
+  {
+    name: "random convolutions",
+    settings: filters,
+    make: ({ data, seed }, work) =>
+      learned(data, randomConvFeatures({ ...filters, randomState: seed }), work),
   },
   {
     name: learnedFeatures,
