@@ -183,7 +183,7 @@ interface Binned {
 }
 
 /** A bin for each distinct value where there are at most 256, else bins of about as many examples each. */
-function binFeatures(x: Matrix): Binned {
+export function binFeatures(x: Matrix): Binned {
   const { rows, columns, values } = x;
   const codes = new Uint8Array(rows * columns);
   const lows = new Float32Array(columns * bins);
