@@ -97,9 +97,9 @@ describe("beside scikit-learn", async () => {
       const many = await make({ ...options, nEstimators: 3000 }).fit(x, y);
       const found = await many.predictProba(unseen);
       const errors = found.map((share, i) => share - shares[i]!);
-      // Chance alone makes 0.009. The rest: a cut lies midway in the bins between two values, not between the two.
-      expect(Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length)).toBeLessThan(0.02);
-      expect(Math.max(...errors.map(Math.abs))).toBeLessThan(0.06);
+      // Chance makes 0.009.
+      expect(Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length)).toBeLessThan(0.012);
+      expect(Math.max(...errors.map(Math.abs))).toBeLessThan(0.05);
       const own: number[] = [];
       for (let randomState = 0; randomState < 20; randomState++)
         own.push(await (await make({ ...options, randomState }).fit(x, y)).score(unseen, truth));
