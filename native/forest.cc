@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "random.h"
 
@@ -18,13 +19,14 @@ struct Sample {
 
 struct Split {
   double score = -1;
-  int32_t feature = -1, bin = 0;
+  int32_t feature = -1, bin = 0;  // the last bin that goes left
+  float threshold = 0;
 };
 
 class Grower {
  public:
-  Grower(const uint8_t* bins, const int32_t* labels, const float* cuts, const ForestSettings& s, uint64_t number, Tree& tree)
-      : bins_(bins), cuts_(cuts), s_(s), random_(Random::of(s.seed, number)), tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
+  Grower(const Bins& bins, const int32_t* labels, const ForestSettings& s, uint64_t number, Tree& tree)
+      : bins_(bins), s_(s), random_(Random::of(s.seed, number)), tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
     std::iota(order_.begin(), order_.end(), 0);
     std::vector<uint16_t> weights(s.examples, s.bootstrap ? 0 : 1);
     if (s.bootstrap)
@@ -42,19 +44,20 @@ class Grower {
     while (!open.empty()) {
       const Open node = open.back();
       open.pop_back();
-      const int32_t number = int32_t(tree_.nodes.size() / 3);
-      if (node.parent >= 0) tree_.nodes[3 * node.parent + 2] = number;
+      const int32_t number = int32_t(tree_.nodes.size() / 2);
+      if (node.parent >= 0) tree_.nodes[2 * node.parent + 1] = number;
       const int64_t weight = count(node.begin, node.end);
       const bool pure = *std::max_element(total_.begin(), total_.end()) == weight;
       Split split;
-      if (!pure && weight >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
+      if (!pure && node.end - node.begin >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
+      tree_.thresholds.push_back(split.threshold);
       if (split.feature < 0) {
-        tree_.nodes.insert(tree_.nodes.end(), {-1, 0, int32_t(tree_.values.size() / s_.classes)});
+        tree_.nodes.insert(tree_.nodes.end(), {-1, int32_t(tree_.values.size() / s_.classes)});
         for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
         continue;
       }
-      tree_.nodes.insert(tree_.nodes.end(), {split.feature, split.bin, 0});
-      const uint8_t* column = bins_ + split.feature * s_.examples;
+      tree_.nodes.insert(tree_.nodes.end(), {split.feature, 0});
+      const uint8_t* column = bins_.codes + split.feature * s_.examples;
       const auto middle = std::stable_partition(samples_.begin() + node.begin, samples_.begin() + node.end, [&](const Sample& one) { return column[one.row] <= split.bin; });
       const int64_t cut = middle - samples_.begin();
       open.push_back({cut, node.end, node.depth + 1, number});
@@ -83,21 +86,24 @@ class Grower {
 
   // Gini: what both sides' squared counts over their weights add up to, the larger the purer. False where constant.
   bool tryFeature(int32_t feature, int64_t begin, int64_t end, int64_t weight, Split& best) {
-    const uint8_t* column = bins_ + feature * s_.examples;
+    const uint8_t* column = bins_.codes + feature * s_.examples;
     uint64_t used[4] = {};
     for (int64_t i = begin; i < end; i++) {
       const uint8_t bin = column[samples_[i].row];
       histogram_[bin * s_.classes + samples_[i].label] += samples_[i].weight;
       used[bin >> 6] |= uint64_t(1) << (bin & 63);
     }
+    const bool isBounded = s_.minSamplesLeaf > 1;
+    if (isBounded)
+      for (int64_t i = begin; i < end; i++) rows_[column[samples_[i].row]]++;
     int32_t list[256], count = 0;
     for (int32_t word = 0; word < 4; word++)
       for (uint64_t rest = used[word]; rest; rest &= rest - 1) list[count++] = word * 64 + __builtin_ctzll(rest);
-    const float* cuts = cuts_ + feature * 256;
+    const float *lows = bins_.lows + feature * 256, *highs = bins_.highs + feature * 256;
     double threshold = 0;
-    if (s_.randomSplits && count > 1) threshold = cuts[list[0]] + random_.unit() * (double(cuts[list[count - 1]]) - cuts[list[0]]);
+    if (s_.randomSplits && count > 1) threshold = highs[list[0]] + random_.unit() * (double(highs[list[count - 1]]) - highs[list[0]]);
     std::fill(left_.begin(), left_.end(), 0);
-    int64_t leftWeight = 0;
+    int64_t leftWeight = 0, leftRows = 0;
     for (int32_t k = 0; k < count; k++) {
       uint32_t* here = histogram_.data() + list[k] * s_.classes;
       int64_t lefts = 0, rights = 0;
@@ -109,34 +115,38 @@ class Grower {
         rights += int64_t(uint64_t(right) * right);
         here[c] = 0;
       }
+      if (isBounded) leftRows += std::exchange(rows_[list[k]], 0);
       if (k + 1 == count) break;
-      if (s_.randomSplits && !(cuts[list[k]] <= threshold && (cuts[list[k + 1]] > threshold || k + 2 == count))) continue;
-      if (leftWeight < s_.minSamplesLeaf || weight - leftWeight < s_.minSamplesLeaf) continue;
+      if (s_.randomSplits && !(highs[list[k]] <= threshold && (highs[list[k + 1]] > threshold || k + 2 == count))) continue;
+      if (isBounded && (leftRows < s_.minSamplesLeaf || end - begin - leftRows < s_.minSamplesLeaf)) continue;
       const double score = double(lefts) / double(leftWeight) + double(rights) / double(weight - leftWeight);
-      // Halfway to the next value that occurs in this node.
-      if (score > best.score) best = {score, feature, (list[k] + list[k + 1]) / 2};
+      if (score <= best.score) continue;
+      // Halfway to the next value that occurs in this node, or at random, and never at the next value itself.
+      const float below = highs[list[k]], above = lows[list[k + 1]];
+      const float cut = float(s_.randomSplits ? threshold : (double(below) + above) / 2);
+      best = {score, feature, list[k], cut >= below && cut < above ? cut : below};
     }
     return count > 1;
   }
 
-  const uint8_t* bins_;
-  const float* cuts_;
+  const Bins& bins_;
   const ForestSettings& s_;
   Random random_;
   Tree& tree_;
   std::vector<int32_t> order_;
   std::vector<uint32_t> histogram_, left_, total_;
+  uint32_t rows_[256] = {};
   std::vector<Sample> samples_;
 };
 
 }  // namespace
 
-void growForest(Pool& pool, const uint8_t* bins, const int32_t* labels, const float* cuts, const ForestSettings& settings,
-                std::vector<Tree>& trees, int32_t* control) {
+void growForest(Pool& pool, const Bins& bins, const int32_t* labels, const ForestSettings& settings, std::vector<Tree>& trees,
+                int32_t* control) {
   trees.resize(settings.trees);
   pool.parallel(settings.trees, [&](int64_t i, int) {
     if (__atomic_load_n(control, __ATOMIC_RELAXED)) return;
-    Grower(bins, labels, cuts, settings, uint64_t(i), trees[i]).grow();
+    Grower(bins, labels, settings, uint64_t(i), trees[i]).grow();
     __atomic_add_fetch(control + 1, 1, __ATOMIC_RELAXED);
   });
 }

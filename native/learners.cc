@@ -90,19 +90,21 @@ napi_value typedArray(napi_env env, napi_typedarray_type type, const std::vector
   return out;
 }
 
-// growForest(device, bins: Uint8Array, labels: Int32Array, cuts: Float32Array, settings: Float64Array, control:
-// Int32Array) -> promise of [nodes: Int32Array, values: Float32Array] of each tree in a flat list.
+// growForest(device, codes: Uint8Array, labels: Int32Array, lows: Float32Array, highs: Float32Array, settings:
+// Float64Array, control: Int32Array) -> promise of [nodes: Int32Array, thresholds: Float32Array, values: Float32Array] of
+// each tree in a flat list.
 napi_value growForest(napi_env env, napi_callback_info info) {
-  napi_value args[6];
-  if (!arguments(env, info, args)) return fail(env, "growForest takes six arguments");
-  size_t binCount, labelCount, cutCount, settingCount, controlCount;
-  const uint8_t* bins = elements<uint8_t>(env, args[1], napi_uint8_array, &binCount);
+  napi_value args[7];
+  if (!arguments(env, info, args)) return fail(env, "growForest takes seven arguments");
+  size_t codeCount, labelCount, lowCount, highCount, settingCount, controlCount;
+  const uint8_t* codes = elements<uint8_t>(env, args[1], napi_uint8_array, &codeCount);
   const int32_t* labels = elements<int32_t>(env, args[2], napi_int32_array, &labelCount);
-  const float* cuts = elements<float>(env, args[3], napi_float32_array, &cutCount);
-  const double* s = elements<double>(env, args[4], napi_float64_array, &settingCount);
-  int32_t* control = elements<int32_t>(env, args[5], napi_int32_array, &controlCount);
-  if (!bins || !labels || !cuts || !s || !control || settingCount != 9 || controlCount != 2 || labelCount < 1 ||
-      !(s[0] >= 1) || binCount != labelCount * size_t(s[0]) || cutCount != 256 * size_t(s[0]) || !(s[1] >= 1 && s[1] <= 65535))
+  const float* lows = elements<float>(env, args[3], napi_float32_array, &lowCount);
+  const float* highs = elements<float>(env, args[4], napi_float32_array, &highCount);
+  const double* s = elements<double>(env, args[5], napi_float64_array, &settingCount);
+  int32_t* control = elements<int32_t>(env, args[6], napi_int32_array, &controlCount);
+  if (!codes || !labels || !lows || !highs || !s || !control || settingCount != 9 || controlCount != 2 || labelCount < 1 ||
+      !(s[0] >= 1) || codeCount != labelCount * size_t(s[0]) || lowCount != 256 * size_t(s[0]) || highCount != lowCount || !(s[1] >= 1 && s[1] <= 65535))
     return fail(env, "growForest: the arrays are not of the right types and lengths");
   for (size_t i = 0; i < labelCount; i++)
     if (labels[i] < 0 || labels[i] >= s[1]) return fail(env, "growForest: there is no class " + std::to_string(labels[i]));
@@ -110,14 +112,15 @@ napi_value growForest(napi_env env, napi_callback_info info) {
                                    int64_t(s[5]), int64_t(s[6]), int(s[7]) % 2 == 1, int(s[7]) >= 2, uint64_t(s[8])};
   auto trees = std::make_shared<std::vector<Tree>>();
   Call call;
-  call.kept.assign(args + 1, args + 6);
-  call.body = [=](Pool& pool) { growForest(pool, bins, labels, cuts, settings, *trees, control); };
+  call.kept.assign(args + 1, args + 7);
+  call.body = [=](Pool& pool) { growForest(pool, Bins{codes, lows, highs}, labels, settings, *trees, control); };
   call.result = [=](napi_env env) {
     napi_value out;
     napi_create_array(env, &out);
     uint32_t at = 0;
     for (const Tree& tree : *trees) {
       napi_set_element(env, out, at++, typedArray(env, napi_int32_array, tree.nodes));
+      napi_set_element(env, out, at++, typedArray(env, napi_float32_array, tree.thresholds));
       napi_set_element(env, out, at++, typedArray(env, napi_float32_array, tree.values));
     }
     return out;

@@ -58,12 +58,14 @@ export abstract class Estimator {
     return { kind: this.kind, settings: { ...this.options }, numbers, arrays };
   }
 
-  /** Takes what `state` told of a model with the same settings. */
+  /** Takes what `state` told of a model with the same settings. Throws a UserError where something is missing. */
   restore({ numbers, arrays }: ModelState): this {
     for (const name of this.saved()) {
       const before = this.own[name]!;
-      if (typeof before === "number") this.own[name] = numbers[name]!;
-      else {
+      if (typeof before === "number") {
+        if (typeof numbers[name] !== "number") throw new UserError(`it lacks ${name}`);
+        this.own[name] = numbers[name];
+      } else {
         const { values, shape } = arrays[name]!;
         this.own[name] = "rows" in before ? matrix(values, shape[0]!, shape[1]!) : values;
       }

@@ -1,3 +1,4 @@
+import type { Bins } from "../devices/learners.js";
 import {
   Classifier,
   isCount,
@@ -17,9 +18,9 @@ export interface ForestOptions {
   readonly maxFeatures?: "sqrt" | number;
   /** Without a bound if left out. */
   readonly maxDepth?: number;
-  /** 2 if left out. */
+  /** Different examples that a node needs to be split; 2 if left out. */
   readonly minSamplesSplit?: number;
-  /** 1 if left out. */
+  /** Different examples that either side of a split needs; 1 if left out. */
   readonly minSamplesLeaf?: number;
   /** Each tree sees as many examples, drawn with replacement; forests do and extra trees do not if left out. */
   readonly bootstrap?: boolean;
@@ -93,11 +94,9 @@ export class Forest extends Classifier {
     );
     const native = learners(this.kind);
     const isExtra = this.kind === "extraTreesClassifier";
-    const binned = binFeatures(x);
     const trees = await native.growForest(
-      binned.codes,
+      binFeatures(x),
       y,
-      binned.highs,
       {
         features: x.columns,
         classes,
@@ -116,21 +115,20 @@ export class Forest extends Classifier {
       { signal, onProgress: (done) => onProgress?.({ what: "trees", done, total: nEstimators }) },
     );
     this.roots = new Int32Array(nEstimators);
-    this.nodes = new Int32Array(trees.reduce((sum, { nodes }) => sum + (2 * nodes.length) / 3, 0));
+    this.thresholds = new Float32Array(trees.reduce((sum, { thresholds }) => sum + thresholds.length, 0));
+    this.nodes = new Int32Array(2 * this.thresholds.length);
     this.values = new Float32Array(trees.reduce((sum, { values }) => sum + values.length, 0));
-    this.thresholds = new Float32Array(this.nodes.length / 2);
     let [node, value] = [0, 0];
-    for (const [t, tree] of trees.entries()) {
+    for (const [t, { nodes, thresholds, values }] of trees.entries()) {
       this.roots[t] = node;
-      for (let i = 0; i < tree.nodes.length; i += 3) {
-        const [feature, bin, next] = tree.nodes.subarray(i, i + 3);
-        const at = node + i / 3;
-        this.nodes.set([feature!, next! + (feature! < 0 ? value / classes : node)], 2 * at);
-        if (feature! >= 0) this.thresholds[at] = between(binned, feature! * bins + bin!);
+      for (let i = 0; i < nodes.length; i += 2) {
+        const [feature, next] = nodes.subarray(i, i + 2);
+        this.nodes.set([feature!, next! + (feature! < 0 ? value / classes : node)], 2 * node + i);
       }
-      this.values.set(tree.values, value);
-      node += tree.nodes.length / 3;
-      value += tree.values.length;
+      this.thresholds.set(thresholds, node);
+      this.values.set(values, value);
+      node += thresholds.length;
+      value += values.length;
     }
   }
 
@@ -174,16 +172,8 @@ export function extraTreesClassifier(options: ForestOptions = {}): Forest {
   return new Forest("extraTreesClassifier", options);
 }
 
-interface Binned {
-  /** [features, examples] */
-  readonly codes: Uint8Array;
-  /** Smallest and largest value of each bin, [features, 256]. */
-  readonly lows: Float32Array;
-  readonly highs: Float32Array;
-}
-
 /** A bin for each distinct value where there are at most 256, else bins of about as many examples each. */
-function binFeatures(x: Matrix): Binned {
+export function binFeatures(x: Matrix): Bins {
   const { rows, columns, values } = x;
   const codes = new Uint8Array(rows * columns);
   const lows = new Float32Array(columns * bins);
@@ -217,10 +207,4 @@ function binFeatures(x: Matrix): Binned {
     }
   }
   return { codes, lows, highs };
-}
-
-/** A threshold between a bin and the next, never the next one's own value. */
-function between({ lows, highs }: Binned, bin: number): number {
-  const middle = Math.fround((highs[bin]! + lows[bin + 1]!) / 2);
-  return middle < lows[bin + 1]! ? middle : highs[bin]!;
 }

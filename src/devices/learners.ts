@@ -67,9 +67,20 @@ export interface ForestSettings {
   readonly seed: number;
 }
 
+/** Features of at most 256 values, or cut into as many bins. */
+export interface Bins {
+  /** The bin of each example, [features, examples]. */
+  readonly codes: Uint8Array;
+  /** Smallest and largest value of each bin, [features, 256]. */
+  readonly lows: Float32Array;
+  readonly highs: Float32Array;
+}
+
 export interface GrownTree {
-  /** Three numbers a node: feature, last bin that goes left and right child; or -1, 0 and a leaf's row of `values`. */
+  /** Two numbers a node: feature and right child (the left one follows), or -1 and a leaf's row of `values`. */
   readonly nodes: Int32Array;
+  /** One a node: what goes left is at most that. */
+  readonly thresholds: Float32Array;
   /** Class shares of each leaf. */
   readonly values: Float32Array;
 }
@@ -98,12 +109,5 @@ export interface Learners {
     settings: LinearSvmSettings,
     watch: Watch,
   ): Promise<LinearSvmSolution[]>;
-  /** Trees over `codes` [features, examples]; `cuts` [features, 256] is the value that a bin stands for. */
-  growForest(
-    codes: Uint8Array,
-    labels: Int32Array,
-    cuts: Float32Array,
-    settings: ForestSettings,
-    watch: Watch,
-  ): Promise<GrownTree[]>;
+  growForest(bins: Bins, labels: Int32Array, settings: ForestSettings, watch: Watch): Promise<GrownTree[]>;
 }

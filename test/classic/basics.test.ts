@@ -155,6 +155,8 @@ test("a damaged or foreign file is refused", async () => {
   await expect(loadModel(path)).rejects.toThrow("not a sound safetensors file");
   await writeFile(path, bytes.toString("latin1").replaceAll("standardScaler", "standardScalar"), "latin1");
   await expect(loadModel(path)).rejects.toThrow('no model of kind "standardScalar"');
+  await writeFile(path, bytes.toString("latin1").replaceAll("columns", "colours"), "latin1");
+  await expect(loadModel(path)).rejects.toThrow("is not a sound model: it lacks columns; save it again");
   await expect(loadModel(join(work, "none"))).rejects.toThrow("no such file");
 });
 

@@ -2,10 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { binFeatures } from "../../src/classic/forest.js";
 import {
   extraTreesClassifier,
   type Forest,
+  type ForestOptions,
   loadModel,
+  type Matrix,
   matrix,
   pixelFeatures,
   randomForestClassifier,
@@ -14,7 +17,7 @@ import {
 import { loadImageSet } from "../../src/data/index.js";
 import { openCpu } from "../../src/devices/cpu/cpu.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
-import { blobs } from "./data.js";
+import { blobs, fixture } from "./data.js";
 
 const work = await mkdtemp(join(tmpdir(), "flybrick-forest-"));
 afterAll(() => rm(work, { recursive: true, force: true }));
@@ -74,4 +77,159 @@ test("images are told apart, a signal stops it, settings out of range are refuse
       y.map(() => 1),
     ),
   ).rejects.toThrow("one class only");
+});
+
+describe("beside scikit-learn", async () => {
+  const expected = fixture<Record<string, { shares: number[]; accuracies: number[] }>>("forest.json");
+  const makers: [string, (options: ForestOptions) => Forest, ForestOptions][] = [
+    ["randomForestClassifier", randomForestClassifier, {}],
+    ["extraTreesClassifier", extraTreesClassifier, {}],
+    [
+      "small",
+      randomForestClassifier,
+      { maxDepth: 4, minSamplesLeaf: 5, minSamplesSplit: 20, maxFeatures: 3 },
+    ],
+  ];
+  for (const [name, make, options] of makers)
+    test(`${name}: shares of thousands of trees, accuracies over seeds`, async () => {
+      useDevice(await openCpu({ threads: 2 }));
+      const { shares, accuracies } = expected[name]!;
+      const many = await make({ ...options, nEstimators: 3000 }).fit(x, y);
+      const found = await many.predictProba(unseen);
+      const errors = found.map((share, i) => share - shares[i]!);
+      // Chance makes 0.009.
+      expect(Math.sqrt(errors.reduce((sum, e) => sum + e * e, 0) / errors.length)).toBeLessThan(0.012);
+      expect(Math.max(...errors.map(Math.abs))).toBeLessThan(0.05);
+      const own: number[] = [];
+      for (let randomState = 0; randomState < 20; randomState++)
+        own.push(await (await make({ ...options, randomState }).fit(x, y)).score(unseen, truth));
+      const [theirs, ours] = [meanOf(accuracies), meanOf(own)];
+      const spread = Math.sqrt(varianceOf(accuracies) / accuracies.length + varianceOf(own) / own.length);
+      expect(Math.abs(theirs - ours)).toBeLessThan(4 * spread + 0.5 / truth.length);
+    });
+});
+
+const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b) / values.length;
+const varianceOf = (values: readonly number[]): number =>
+  meanOf(values.map((value) => (value - meanOf(values)) ** 2));
+
+describe("split search beside plain loops", () => {
+  /** What a split leaves of Gini impurity, times the examples; a split is its left side. */
+  function impurity(members: readonly number[], isLeft: (i: number) => boolean): number {
+    return [members.filter(isLeft), members.filter((i) => !isLeft(i))].reduce((sum, side) => {
+      const squares = [3, 4, 7, 9].reduce(
+        (s, label) => s + side.filter((i) => y[i] === label).length ** 2,
+        0,
+      );
+      return sum + side.length - (side.length ? squares / side.length : 0);
+    }, 0);
+  }
+
+  /** The least impurity of all splits between values of a feature that leave enough examples; Infinity without any. */
+  function best(members: readonly number[], data: Matrix, leaf: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let j = 0; j < data.columns; j++)
+      for (const cut of members.map((i) => data.values[i * data.columns + j]!)) {
+        const isLeft = (i: number): boolean => data.values[i * data.columns + j]! <= cut;
+        const count = members.filter(isLeft).length;
+        if (count < leaf || members.length - count < leaf) continue;
+        least = Math.min(least, impurity(members, isLeft));
+      }
+    return least;
+  }
+
+  for (const options of [{}, { minSamplesLeaf: 6, minSamplesSplit: 30 }, { maxDepth: 3 }] as ForestOptions[])
+    test(`every node of a tree is cut best, or a leaf for a reason: ${JSON.stringify(options)}`, async () => {
+      const { minSamplesLeaf = 1, minSamplesSplit = 2, maxDepth = 99 } = options;
+      const model = await randomForestClassifier({
+        ...options,
+        nEstimators: 1,
+        bootstrap: false,
+        maxFeatures: 6,
+      }).fit(x, y);
+      const { nodes, thresholds, values } = model.state().arrays;
+      let splits = 0;
+      const visit = (node: number, members: number[], depth: number): void => {
+        const [feature, next] = [nodes!.values[2 * node]!, nodes!.values[2 * node + 1]!];
+        const least = best(members, x, minSamplesLeaf);
+        if (feature >= 0) {
+          splits++;
+          const isLeft = (i: number): boolean => x.values[i * 6 + feature]! <= thresholds!.values[node]!;
+          expect(impurity(members, isLeft)).toBeCloseTo(least, 9);
+          visit(node + 1, members.filter(isLeft), depth + 1);
+          visit(
+            next,
+            members.filter((i) => !isLeft(i)),
+            depth + 1,
+          );
+          return;
+        }
+        const shares = [3, 4, 7, 9].map(
+          (label) => members.filter((i) => y[i] === label).length / members.length,
+        );
+        expect([...values!.values.slice(4 * next, 4 * next + 4)]).toEqual(shares.map(Math.fround));
+        const isDone = shares.includes(1) || depth >= maxDepth || members.length < minSamplesSplit;
+        expect(isDone || least === Number.POSITIVE_INFINITY).toBe(true);
+      };
+      visit(0, [...y.keys()], 0);
+      expect(splits).toBeGreaterThan(5);
+    });
+
+  test("extra trees cut anywhere between the least and the largest value", async () => {
+    const line = matrix(
+      Array.from({ length: 101 }, (_, i) => i),
+      101,
+      1,
+    );
+    const labels = Array.from({ length: 101 }, (_, i) => i % 2);
+    const model = await extraTreesClassifier({ nEstimators: 2000, maxDepth: 1 }).fit(line, labels);
+    const { roots, thresholds } = model.state().arrays;
+    const cuts = Array.from(roots!.values, (root) => thresholds!.values[root]!);
+    expect(Math.abs(meanOf(cuts) - 50)).toBeLessThan(3);
+    expect(Math.abs(Math.sqrt(varianceOf(cuts)) - 100 / Math.sqrt(12))).toBeLessThan(1.5);
+  });
+});
+
+describe("bins", () => {
+  /** Numbers of [0, 1) whose squares crowd at 0. */
+  const crowd = Float32Array.from({ length: 5000 }, (_, i) => ((i * 0.6180339887) % 1) ** 3 * 1000);
+  const repeated = crowd.map((value, i) => (i % 3 === 0 ? 500 : value));
+
+  test("a value each where there are at most 256", () => {
+    const { codes, lows, highs } = binFeatures(matrix([7, -2, 7, 0.5], 4, 1));
+    expect([...codes]).toEqual([2, 0, 2, 1]);
+    expect([...lows.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
+    expect([...highs.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
+    const whole = Float32Array.from({ length: 1000 }, (_, i) => i % 256);
+    expect(binFeatures(matrix(whole, 1000, 1)).codes.every((code, i) => code === i % 256)).toBe(true);
+  });
+
+  for (const [name, values] of [
+    ["all different", crowd],
+    ["a third the same", repeated],
+  ] as const)
+    test(`of about as many examples each where there are more: ${name}`, () => {
+      const { codes, lows, highs } = binFeatures(matrix(values, 5000, 1));
+      const counts = new Int32Array(256);
+      for (const code of codes) counts[code]!++;
+      const bins = counts.findLastIndex((count) => count > 0) + 1;
+      expect(values.every((value, i) => value >= lows[codes[i]!]! && value <= highs[codes[i]!]!)).toBe(true);
+      for (let bin = 1; bin < bins; bin++) expect(lows[bin]!).toBeGreaterThan(highs[bin - 1]!);
+      const usual = [...counts.subarray(0, bins)].filter((count) => count < 1000);
+      expect(Math.max(...usual)).toBeLessThanOrEqual(2 * Math.ceil(5000 / 256));
+      expect(bins).toBeGreaterThan(name === "all different" ? 250 : 160);
+    });
+
+  test("cut a step of many values to within a bin's examples", async () => {
+    useDevice(await openCpu({ threads: 2 }));
+    const labels = Array.from(crowd, (value) => Number(value > 321));
+    const model = await randomForestClassifier({ nEstimators: 1, bootstrap: false }).fit(
+      matrix(crowd, 5000, 1),
+      labels,
+    );
+    const wrong = (await model.predict(matrix(crowd, 5000, 1))).filter(
+      (label, i) => label !== labels[i],
+    ).length;
+    expect(wrong).toBeLessThanOrEqual(5000 / 256);
+  });
 });

@@ -51,9 +51,10 @@ export interface Addon {
   ): Promise<void>;
   growForest(
     device: Handle,
-    bins: Uint8Array,
+    codes: Uint8Array,
     labels: Int32Array,
-    cuts: Float32Array,
+    lows: Float32Array,
+    highs: Float32Array,
     settings: Float64Array,
     control: Int32Array,
   ): Promise<(Int32Array | Float32Array)[]>;

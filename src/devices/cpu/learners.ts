@@ -51,7 +51,7 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
         };
       });
     },
-    async growForest(codes, labels, cuts, settings, watch) {
+    async growForest({ codes, lows, highs }, labels, settings, watch) {
       const { features, classes, trees, maxFeatures, minSamplesSplit, minSamplesLeaf, maxDepth } = settings;
       const flags = Number(settings.bootstrap) + 2 * Number(settings.randomSplits);
       const numbers = [
@@ -66,11 +66,12 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
         settings.seed,
       ];
       const flat = await watched(watch, (control) =>
-        addon.growForest(device, codes, labels, cuts, Float64Array.from(numbers), control),
+        addon.growForest(device, codes, labels, lows, highs, Float64Array.from(numbers), control),
       );
       return Array.from({ length: trees }, (_, t) => ({
-        nodes: flat[2 * t] as Int32Array,
-        values: flat[2 * t + 1] as Float32Array,
+        nodes: flat[3 * t] as Int32Array,
+        thresholds: flat[3 * t + 1] as Float32Array,
+        values: flat[3 * t + 2] as Float32Array,
       }));
     },
   };
