@@ -82,14 +82,14 @@ constexpr int64_t kMostTerms = 1 << 18;   // of an input gradient
 constexpr int64_t kSlack = 32;            // floats that vectors may write past an end
 constexpr int64_t kApply = 4096;          // results an epilogue call
 
-// Channels cut into blocks of one or two vectors.
+// Channels cut into blocks of two vectors, or of one where their vectors are odd in number.
 struct Blocks {
   int vectors;
   int64_t count, width;  // of a block, in floats
 
   explicit Blocks(int64_t channels) {
     const int64_t lanes = kernels().lanes;
-    vectors = channels > lanes ? 2 : 1;
+    vectors = ceilDiv(channels, lanes) % 2 ? 1 : 2;
     width = vectors * lanes;
     count = ceilDiv(channels, width);
   }
