@@ -67,20 +67,29 @@ struct Kernels {
 
 const Kernels& kernels() { return FB_OF_ISA(kernels); }
 
+// Where half a vector holds a pixel's channels, two of them cost no more than one whole.
+const Kernels& kernelsOf(int64_t channels) {
+#if defined(__x86_64__)
+  if (isa() == Isa::avx512 && channels <= avx2::kernels.lanes) return avx2::kernels;
+#endif
+  (void)channels;
+  return kernels();
+}
+
 constexpr int64_t kMostWeights = 8192, kMostChannels = 32;
 constexpr int64_t kMostFloats = 1 << 16;  // of an image
 constexpr int64_t kMostTerms = 1 << 18;   // of an input gradient
 constexpr int64_t kSlack = 32;            // floats that vectors may write past an end
 constexpr int64_t kApply = 4096;          // results an epilogue call
 
-// Channels cut into blocks of one or two vectors.
+// Channels cut into blocks of two vectors, or of one where their vectors are odd in number.
 struct Blocks {
   int vectors;
   int64_t count, width;  // of a block, in floats
 
   explicit Blocks(int64_t channels) {
     const int64_t lanes = kernels().lanes;
-    vectors = channels > lanes ? 2 : 1;
+    vectors = ceilDiv(channels, lanes) % 2 ? 1 : 2;
     width = vectors * lanes;
     count = ceilDiv(channels, width);
   }
@@ -167,17 +176,19 @@ void packWeights(const Blocks& blocks, int64_t channels, int64_t kh, int64_t res
 // The layer in tiles of `filter`, all rows of an image one after the other: at each point a convolution one pixel wide.
 struct Filtered {
   const Filter* filter = nullptr;  // null: where the sum itself is cheaper
+  const Filter *ofInput, *ofOutput;  // the same one, for pixels of `ci` and of `co` channels
   int64_t tiles, rowsIn, ci, co, height, width;
 
   Filtered(const ConvGeometry& g, const Neighbours& side, int64_t images, int64_t co, int64_t ci, int64_t kh, int64_t kw, int64_t height, int64_t width)
       : tiles(0), rowsIn(height + (kh - 1) * g.dilationY), ci(ci), co(co), height(height), width(width) {
     constexpr double transform = 8, weight = 100;  // multiply-adds that transforming an element costs (measured)
     if (g.algorithm != Convolution::automatic || g.strideY != 1 || g.strideX != 1) return;
-    for (const Filter& one : kernels().filters) {
+    for (int i = 0; i < 2; i++) {
+      const Filter& one = kernels().filters[i];
       const int64_t across = ceilDiv(width, one.m);
       const double cost = double(images) * across * one.n * (height * kh * ci * co + transform * (rowsIn * ci + height * co)) + weight * one.n * kh * ci * co;
       if (one.r != kw || cost >= side.share * double(images) * height * width * kh * kw * ci * co) continue;
-      filter = &one, tiles = across;
+      filter = &one, ofInput = &kernelsOf(ci).filters[i], ofOutput = &kernelsOf(co).filters[i], tiles = across;
     }
   }
   int64_t pixels() const { return height * tiles; }
@@ -185,11 +196,11 @@ struct Filtered {
   int64_t outputPlane(int64_t ld) const { return padded(pixels() * ld + kSlack); }
   void input(const float* image, int64_t rowStride, int64_t w, float* to) const {
     for (int64_t y = 0; y < rowsIn; y++)
-      filter->input(image + y * rowStride, ci, int(w), int(tiles), filter->m, int(ci), to + y * tiles * ci, inputPlane());
+      ofInput->input(image + y * rowStride, ci, int(w), int(tiles), filter->m, int(ci), to + y * tiles * ci, inputPlane());
   }
   void upstream(const float* image, int64_t rowStride, float* to) const {
     for (int64_t y = 0; y < height; y++)
-      filter->upstream(image + y * rowStride, co, int(width), int(tiles), filter->m, int(co), to + y * tiles * co, outputPlane(co));
+      ofOutput->upstream(image + y * rowStride, co, int(width), int(tiles), filter->m, int(co), to + y * tiles * co, outputPlane(co));
   }
 };
 
@@ -255,7 +266,7 @@ bool filteredInputGrad(Pool& pool, const int64_t* shape, const Filtered& f, cons
                     windows + p * sums + b * blocks.width, pitch);
     for (int64_t y = 0; y < h; y++) {
       const int64_t top = y + g.padTop, first = std::max<int64_t>(0, ceilDiv(top - f.height + 1, g.dilationY)), last = std::min(kh - 1, top / g.dilationY);
-      filter.inputRow(windows + (top - first * g.dilationY) * f.tiles * pitch + first * f.ci, f.ci - g.dilationY * f.tiles * pitch,
+      f.ofInput->inputRow(windows + (top - first * g.dilationY) * f.tiles * pitch + first * f.ci, f.ci - g.dilationY * f.tiles * pitch,
                       int(last - first + 1), sums, pitch, int(f.tiles), int(f.ci), g.padLeft, int(w), out + y * w * f.ci);
     }
     epilogue.apply(thread, image * h * w, h * w, 0, f.ci, out, f.ci);

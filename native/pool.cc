@@ -47,13 +47,16 @@ struct Scratch {
   ~Scratch() { release(memory, floats * sizeof(float)); }
 };
 
+struct alignas(64) Share {
+  std::atomic<int64_t> taken{0};
+};
+
 }  // namespace
 
 struct Pool::State {
   // A job's number times 65536, plus kOpen while it may be joined, plus the workers inside it.
   static constexpr uint64_t kOpen = 32768, kInside = 32767, kJob = 65536;
   alignas(64) std::atomic<uint64_t> gate{0};
-  alignas(64) std::atomic<int64_t> next{0};
   int64_t tasks = 0;
   Isa set = Isa::portable;  // the caller's
   const std::function<void(int64_t, int)>* body = nullptr;
@@ -65,9 +68,20 @@ struct Pool::State {
   std::vector<std::thread> workers;
   Scratch shared;
   std::vector<Scratch> local;
+  std::vector<Share> shares;  // a thread's own
 
+  int64_t firstOf(int thread) const { return tasks * thread / static_cast<int64_t>(shares.size()); }
+
+  // A thread's own share first, so that a step finds what the last one left in that core's cache; then what others
+  // have not begun.
   void work(int thread) {
-    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) (*body)(task, thread);
+    const int threads = static_cast<int>(shares.size());
+    for (int i = 0; i < threads; i++) {
+      const int owner = (thread + i) % threads;
+      const int64_t first = firstOf(owner), end = firstOf(owner + 1);
+      for (int64_t n; (n = shares[owner].taken.fetch_add(1, std::memory_order_relaxed)) < end - first;)
+        (*body)(first + n, thread);
+    }
   }
 
   bool join(uint64_t seen) {
@@ -110,6 +124,7 @@ struct Pool::State {
 
 Pool::Pool(int threads) : state_(new State) {
   state_->local.resize(threads);
+  state_->shares = std::vector<Share>(threads);
   for (int i = 1; i < threads; i++) state_->workers.emplace_back([this, i] { state_->live(i); });
 }
 
@@ -134,7 +149,7 @@ void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int th
   s.tasks = tasks;
   s.set = isa();
   s.body = &body;
-  s.next.store(0, std::memory_order_relaxed);
+  for (Share& share : s.shares) share.taken.store(0, std::memory_order_relaxed);
   uint64_t job = (s.gate.load(std::memory_order_relaxed) / State::kJob + 1) * State::kJob;
   s.gate.store(job + State::kOpen);
   if (s.sleepers.load() > 0) {

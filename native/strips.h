@@ -19,10 +19,11 @@ struct Strips {
   void (*largest)(const float* x, const int64_t* at, const int32_t* number, int count, int64_t n, float* out,
                   int32_t* tap);
   void (*sum)(const float* x, const int64_t* at, int count, int64_t n, float* out);
-  // n pixels, each the sum of `rows` x `times` pixels of x that lie side by side; in whole vectors too.
-  void (*collect)(const float* x, int64_t row, int rows, int64_t n, int64_t channels, int times, float* out);
-  // Each of n pixels `times` times; in whole vectors too.
-  void (*repeat)(const float* x, int64_t n, int64_t channels, int times, float* out);
+  // `lines` rows of n pixels, each the sum of `rows` x `times` pixels of x that lie side by side; in whole vectors too.
+  void (*collect)(const float* x, int64_t row, int rows, int64_t lines, int64_t n, int64_t channels, int times, float* out);
+  // The other way: each of x's pixels is there `rows` x `times` times; the result's rows from `first` on.
+  void (*repeat)(const float* x, int64_t row, int rows, int64_t first, int64_t lines, int64_t n, int64_t channels, int times,
+                 float* out);
   void (*sumWhere8)(const float* x, const int64_t* at, const uint8_t* taps, const int64_t* tapAt,
                     const int32_t* number, int count, int64_t n, float* out);
   void (*sumWhere32)(const float* x, const int64_t* at, const int32_t* taps, const int64_t* tapAt,

@@ -174,23 +174,52 @@ static void sum(const float* x, const int64_t* at, int count, int64_t n, float* 
 
 // A constant number of rows and times lets the loops be unrolled; 0: what is given.
 template <int fixedRows, int fixedTimes>
-static void collectOf(const float* x, int64_t row, int givenRows, int64_t n, int64_t channels, int givenTimes, float* out) {
+static void collectOf(const float* x, int64_t row, int givenRows, int64_t lines, int64_t n, int64_t channels, int givenTimes,
+                      float* out) {
   using W = Wide<float, kLanes>;
   const int rows = fixedRows ? fixedRows : givenRows, times = fixedTimes ? fixedTimes : givenTimes;
-  for (; n > 0; n--, x += times * channels, out += channels)
-    for (int64_t j = 0; j < channels; j += kLanes) {
-      typename W::V total = {};
+  for (; lines > 0; lines--, x += rows * row) {
+    const float* from = x;
+    for (int64_t i = 0; i < n; i++, from += times * channels, out += channels)
+      for (int64_t j = 0; j < channels; j += kLanes) {
+        typename W::V total = {};
 #pragma GCC unroll 2
-      for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++)
 #pragma GCC unroll 2
-        for (int t = 0; t < times; t++) total += W::load(x + r * row + t * channels + j);
-      W::store(out + j, total);
-    }
+          for (int t = 0; t < times; t++) total += W::load(from + r * row + t * channels + j);
+        W::store(out + j, total);
+      }
+  }
 }
 
-static void collect(const float* x, int64_t row, int rows, int64_t n, int64_t channels, int times, float* out) {
-  if (rows == 2 && times == 2) collectOf<2, 2>(x, row, rows, n, channels, times, out);
-  else collectOf<0, 0>(x, row, rows, n, channels, times, out);
+// Where each lane of a vector of whole pixels comes from: numbers of floats in their pixels' order.
+template <class Place>
+static inline typename Wide<int32_t, kLanes>::V lanesFrom(int64_t used, Place place) {
+  typename Wide<int32_t, kLanes>::V from = {};
+  for (int64_t lane = 0; lane < used; lane++) from[lane] = static_cast<int32_t>(place(lane));
+  return from;
+}
+
+// Pairs of pixels of few channels: several results in a vector, picked out of the rows' sum.
+static void collectPairs(const float* x, int64_t row, int rows, int64_t lines, int64_t n, int64_t channels, float* out) {
+  using W = Wide<float, kLanes>;
+  const int64_t pixels = kLanes / channels, used = pixels * channels;
+  const auto even = lanesFrom(used, [&](int64_t lane) { return lane + lane / channels * channels; }), odd = even + static_cast<int32_t>(channels);
+  for (; lines > 0; lines--, x += rows * row, out += n * channels) {
+    const float* from = x;
+    float* to = out;
+    for (int64_t left = n; left > 0; left -= pixels, from += 2 * used, to += used) {
+      typename W::V low = W::load(from), high = W::load(from + kLanes);
+      for (int r = 1; r < rows; r++) low += W::load(from + r * row), high += W::load(from + r * row + kLanes);
+      W::store(to, __builtin_shuffle(low, high, even) + __builtin_shuffle(low, high, odd));
+    }
+  }
+}
+
+static void collect(const float* x, int64_t row, int rows, int64_t lines, int64_t n, int64_t channels, int times, float* out) {
+  if (kLanes > 4 && times == 2 && 2 * channels <= kLanes) collectPairs(x, row, rows, lines, n, channels, out);
+  else if (rows == 2 && times == 2) collectOf<2, 2>(x, row, rows, lines, n, channels, times, out);
+  else collectOf<0, 0>(x, row, rows, lines, n, channels, times, out);
 }
 
 template <int fixedTimes>
@@ -203,9 +232,22 @@ static void repeatOf(const float* x, int64_t n, int64_t channels, int givenTimes
       for (int64_t j = 0; j < channels; j += kLanes) W::store(out + j, W::load(x + j));
 }
 
-static void repeat(const float* x, int64_t n, int64_t channels, int times, float* out) {
-  if (times == 2) repeatOf<2>(x, n, channels, times, out);
-  else repeatOf<0>(x, n, channels, times, out);
+static void repeat(const float* x, int64_t row, int rows, int64_t first, int64_t lines, int64_t n, int64_t channels, int times, float* out) {
+  using W = Wide<float, kLanes>;
+  const int64_t wide = times * channels;
+  // Of few channels, all copies of a pixel or more lie in one vector.
+  const bool few = kLanes > 4 && wide <= kLanes;
+  const int64_t pixels = few ? kLanes / wide : 0;
+  const auto lanes = lanesFrom(pixels * wide, [&](int64_t lane) { return lane / wide * channels + lane % channels; });
+  for (int64_t end = first + lines; first < end; first++, out += n * wide) {
+    const float* from = x + first / rows * row;
+    float* to = out;
+    if (few)
+      for (int64_t left = n; left > 0; left -= pixels, from += pixels * channels, to += pixels * wide)
+        W::store(to, __builtin_shuffle(W::load(from), lanes));
+    else if (times == 2) repeatOf<2>(from, n, channels, times, out);
+    else repeatOf<0>(from, n, channels, times, out);
+  }
 }
 
 // n tap numbers as integers. GCC 12 widens bytes one by one unless told the instruction.

@@ -102,9 +102,7 @@ void window(Pool& pool, WindowOp op, const int64_t* shape, const View& x, const 
       const int64_t most = clamp(kApply / (outW * channels), 1, tall);
       for (int64_t y = y0, n; y < y1; y += n) {
         n = clamp(y1 - y, 0, most);
-        for (int64_t i = 0; i < n; i++)
-          s.collect(in.data + ((y + i) * g.kernelY - first) * in.row, in.row, g.kernelY, outW, channels, g.kernelX,
-                    core0 + i * outW * channels);
+        s.collect(in.data + (y * g.kernelY - first) * in.row, in.row, g.kernelY, n, outW, channels, g.kernelX, core0);
         epilogue.apply(thread, (image * outH + y) * outW, n * outW, 0, channels, core0, channels);
       }
       return;
@@ -174,8 +172,7 @@ void windowGrad(Pool& pool, WindowOp op, const int64_t* shape, const View& dy, c
       const int64_t most = clamp(kApply / (width * channels), 1, tall);
       for (int64_t y = y0, n; y < y1; y += n) {
         n = clamp(y1 - y, 0, most);
-        for (int64_t i = 0; i < n; i++)
-          s.repeat(up.data + ((y + i) / g.kernelY - first) * up.row, outW, channels, g.kernelX, core0 + i * width * channels);
+        s.repeat(up.data - first * up.row, up.row, g.kernelY, y, n, outW, channels, g.kernelX, core0);
         epilogue.apply(thread, (image * height + y) * width, n * width, 0, channels, core0, channels);
       }
       return;
