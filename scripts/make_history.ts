@@ -111,21 +111,13 @@ function studyTable(name: string): string {
   if (!existsSync(new URL(path, root)))
     return `*Not run yet: \`flybrick ablate ${name} --out results/ablate-${name}\`.*`;
   const made = read<Study>(path);
-  const header = [
-    "",
-    "test accuracy",
-    "training accuracy",
-    "learning rate",
-    "epochs to 75 % in training",
-    "seconds a trial",
-  ];
+  const header = ["", "test accuracy", "training accuracy", "learning rate", "epochs to 75 % in training"];
   const rows = made.variants.map((row) => [
     row.variant,
     spread(row.testAccuracy),
     spread(row.trainAccuracy),
     String(row.learningRate),
     row.epochsToQuarterError === null ? "never" : String(row.epochsToQuarterError),
-    seconds(row.seconds),
   ]);
   return `${table(header, rows)}\n\n${origin(made)}`;
 }
