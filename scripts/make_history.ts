@@ -20,7 +20,7 @@ interface Made {
 type Study = Made & { readonly variants: readonly Omit<VariantSummary, "trials">[] };
 
 const blocks: Readonly<Record<string, () => string>> = {
-  accuracies: () => comparisonTable("", (cell) => percent(cell.accuracy)),
+  accuracies: () => comparisonTable("", (cell) => `${percent(cell.accuracy)}${cell.converged ? "" : "*"}`),
   times: () =>
     comparisonTable(
       "seconds to learn + to predict",
@@ -31,7 +31,9 @@ const blocks: Readonly<Record<string, () => string>> = {
   lenet: () => studyTable("lenet"),
   alexnet: () => studyTable("alexnet"),
   notebook: () => studyTable("notebook"),
+  claims: () => studyTable("claims"),
   sizes: () => studyTable("sizes"),
+  memory: () => comparisonTable("MB at the highest", (cell) => number(Math.round(cell.peakBytes / 1e6))),
 };
 
 function comparisonTable(corner: string, text: (cell: Comparison["cells"][number]) => string): string {
@@ -116,10 +118,17 @@ function studyTable(name: string): string {
     row.variant,
     spread(row.testAccuracy),
     spread(row.trainAccuracy),
-    String(row.learningRate),
+    rateText(row),
     row.epochsToQuarterError === null ? "never" : String(row.epochsToQuarterError),
   ]);
   return `${table(header, rows)}\n\n${origin(made)}`;
+}
+
+/** With a word where a smaller or larger rate than those tried might be better still. */
+function rateText({ learningRate, learningRates }: Study["variants"][number]): string {
+  if (learningRates.length === 1) return `${learningRate}`;
+  if (learningRate === learningRates[0]) return `${learningRate}, the smallest tried`;
+  return `${learningRate}${learningRate === learningRates.at(-1) ? ", the largest tried" : ""}`;
 }
 
 function comparison(): Comparison & Made {

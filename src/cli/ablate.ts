@@ -1,21 +1,29 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { UserError } from "../core/errors.js";
 import { loadImageSet } from "../data/index.js";
 import {
   runStudy,
   type Study,
-  type StudyEvents,
   type StudyName,
+  type StudyOptions,
   studies,
   studyNames,
+  type VariantSummary,
 } from "../experiments/ablation.js";
 import { ablationCharts } from "../experiments/ablation_charts.js";
+import { provenanceOf } from "../experiments/kept.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
-import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
+import {
+  addDeviceOptions,
+  commandLine,
+  type DeviceFlags,
+  names,
+  openDeviceOf,
+  wholeNumber,
+} from "./options.js";
 import { printJson } from "./reporters.js";
 import { alignedLines } from "./table.js";
 
@@ -25,7 +33,7 @@ interface AblateFlags extends DeviceFlags {
   images?: number;
   epochs?: number;
   seeds?: number;
-  only?: string;
+  only?: string[];
   out?: string;
   json?: true;
 }
@@ -40,7 +48,7 @@ export function addAblate(program: Command): void {
     .option("--images <n>", "training images; a fifth as many choose the learning rate", wholeNumber(10))
     .option("--epochs <n>", "passes over them", wholeNumber(1))
     .option("--seeds <n>", "trials of each variant at its best learning rate", wholeNumber(1))
-    .option("--only <variants>", "some of the variants, by name, with commas between");
+    .option("--only <variants>", "some of the variants, by name, with commas between", names);
   addDeviceOptions(command)
     .option("--out <dir>", "where results are kept; what is there already is not run again")
     .option("--json", "print one JSON object a line and nothing else")
@@ -61,7 +69,7 @@ export function addAblate(program: Command): void {
       note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
       note(data.source);
       note(`device: ${device.name}, ${device.description}`);
-      const onTrial: StudyEvents["onTrial"] = (trial, { done, total, isKept }) => {
+      const onTrial: StudyOptions["onTrial"] = (trial, { done, total, isKept }) => {
         const { layers: _layers, epochs: _epochs, ...figures } = trial;
         if (flags.json) return printJson({ event: "trial", done, total, isKept, ...figures });
         const { variant, learningRate, seed, testAccuracy, seconds } = figures;
@@ -71,15 +79,15 @@ export function addAblate(program: Command): void {
         );
       };
       const summaries = await untilInterrupted((signal) =>
-        runStudy(study, data, join(out, "trials"), { signal, onTrial }),
+        runStudy(study, data, join(out, "trials"), { only: flags.only, signal, onTrial }),
       );
       const rows = summaries.map(({ trials: _trials, ...row }) => row);
       const result = {
         study: name,
+        command: commandLine(),
         setting,
         data: data.source,
-        device: device.description,
-        date: new Date().toISOString().slice(0, 10),
+        ...provenanceOf(summaries.flatMap(({ trials }) => trials)),
         variants: rows,
       };
       await atomicWrite(join(out, "summary.json"), `${JSON.stringify(result, undefined, 1)}\n`);
@@ -92,8 +100,8 @@ export function addAblate(program: Command): void {
       const table = rows.map((row) => [
         row.variant,
         percent(row.testAccuracy),
-        percent(row.trainAccuracy),
-        `${row.learningRate}`,
+        `${percent(row.trainAccuracy)}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ""}`,
+        rateText(row),
         row.epochsToQuarterError === null ? "never" : `${row.epochsToQuarterError} epochs`,
         row.parameters.toLocaleString("en-US"),
       ]);
@@ -106,16 +114,17 @@ function studyHelp(): string {
   return studyNames.map((name) => `${name}: ${studies[name].title}`).join("; ");
 }
 
+/** The learning rate, and whether a smaller or larger one than those tried might be better still. */
+function rateText({ learningRate, learningRates }: Omit<VariantSummary, "trials">): string {
+  if (learningRates.length === 1) return `${learningRate}`;
+  if (learningRate === learningRates[0]) return `${learningRate} (smallest)`;
+  return `${learningRate}${learningRate === learningRates.at(-1) ? " (largest)" : ""}`;
+}
+
 /** A study with what the flags change of it. */
-function adapted(study: Study, { images, epochs, seeds, only }: AblateFlags): Study {
-  const wanted = only?.split(",").map((name) => name.trim());
-  const names = study.variants.map(({ name }) => name);
-  for (const name of wanted ?? [])
-    if (!names.includes(name))
-      throw new UserError(`there is no variant ${JSON.stringify(name)}; choose of ${names.join(", ")}`);
+function adapted(study: Study, { images, epochs, seeds }: AblateFlags): Study {
   return {
     ...study,
-    variants: study.variants.filter(({ name }) => wanted?.includes(name) ?? true),
     setting: {
       ...study.setting,
       ...(images === undefined ? {} : { images, validationImages: Math.ceil(images / 5) }),

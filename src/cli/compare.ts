@@ -9,12 +9,20 @@ import {
   threeEras,
 } from "../experiments/comparison.js";
 import { comparisonCharts } from "../experiments/comparison_charts.js";
+import { provenanceOf } from "../experiments/kept.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import { bytesText, grouped } from "./layer_table.js";
-import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
+import {
+  addDeviceOptions,
+  commandLine,
+  type DeviceFlags,
+  names,
+  openDeviceOf,
+  wholeNumber,
+} from "./options.js";
 import { printJson } from "./reporters.js";
 import { alignedLines } from "./table.js";
 
@@ -35,10 +43,14 @@ export function addCompare(program: Command): void {
       "three eras on one table: given features with classic learners, and networks that learn them",
     )
     .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick (the default)")
-    .addOption(program.createOption("--full", "take all of Fashion-MNIST; about an hour").conflicts("sample"))
+    .addOption(
+      program
+        .createOption("--full", "take all of Fashion-MNIST; about 50 minutes on two cores")
+        .conflicts("sample"),
+    )
     .option("--data-dir <dir>", "folder that holds the four IDX files, with --full")
-    .option("--rows <names>", `some of ${namesOf([...threeEras.networks, ...threeEras.featureSets])}`, list)
-    .option("--learners <names>", `some of ${namesOf(threeEras.learners)}`, list)
+    .option("--rows <names>", `some of ${namesOf([...threeEras.networks, ...threeEras.featureSets])}`, names)
+    .option("--learners <names>", `some of ${namesOf(threeEras.learners)}`, names)
     .option("--seed <n>", "of weights, order and forests", wholeNumber(0), 0);
   addDeviceOptions(command)
     .option("--out <dir>", "where results are kept; what is there already is not run again")
@@ -80,9 +92,9 @@ async function run(flags: CompareFlags): Promise<void> {
   const { kernels: _kernels, ...figures } = comparison;
   const summary = {
     ...figures,
+    command: commandLine(),
     data: data.source,
-    device: device.description,
-    date: new Date().toISOString().slice(0, 10),
+    ...provenanceOf([...comparison.networks, ...comparison.cells]),
   };
   await atomicWrite(join(out, "summary.json"), `${JSON.stringify(summary, undefined, 1)}\n`);
   const charts = comparisonCharts(comparison, data);
@@ -97,21 +109,37 @@ function tables({ cells, networks }: Comparison): string[] {
   const rows = [...new Set(cells.map(({ features }) => features))];
   const at = (features: string, learner: string): Cell | undefined =>
     cells.find((cell) => cell.features === features && cell.learner === learner);
+  const tableOf = (corner: string, text: (cell: Cell) => string): string =>
+    alignedLines(
+      [
+        [corner, "numbers", ...columns],
+        ...rows.map((row) => [
+          row,
+          grouped(cells.find(({ features }) => features === row)!.columns),
+          ...columns.map((column) => {
+            const cell = at(row, column);
+            return cell ? text(cell) : "";
+          }),
+        ]),
+      ],
+      1,
+    ).join("\n");
   const made: string[] = [];
-  if (cells.length > 0)
-    made.push(
-      alignedLines(
-        [
-          ["test accuracy, %", "numbers", ...columns],
-          ...rows.map((row) => [
-            row,
-            grouped(cells.find(({ features }) => features === row)!.columns),
-            ...columns.map((column) => (100 * (at(row, column)?.accuracy ?? Number.NaN)).toFixed(1)),
-          ]),
-        ],
-        1,
-      ).join("\n"),
+  if (cells.length > 0) {
+    const mark = (cell: Cell): string => (cell.converged ? "" : "*");
+    const accuracies = tableOf(
+      "test accuracy, %",
+      (cell) => `${(100 * cell.accuracy).toFixed(1)}${mark(cell)}`,
     );
+    const isCapped = cells.some(({ converged }) => !converged);
+    made.push(isCapped ? `${accuracies}\n* stopped at its last allowed iteration` : accuracies);
+    made.push(
+      tableOf("seconds to learn + predict", ({ fitSeconds, predictSeconds }) => {
+        return `${fitSeconds.toFixed(1)} + ${predictSeconds.toFixed(1)}`;
+      }),
+    );
+    made.push(tableOf("memory at the highest, MB", ({ peakBytes }) => grouped(Math.round(peakBytes / 1e6))));
+  }
   if (networks.length > 0)
     made.push(
       alignedLines(
@@ -151,10 +179,6 @@ class Status {
   clear(): void {
     if (this.isOn) process.stdout.write("\r\u001b[K");
   }
-}
-
-function list(text: string): string[] {
-  return text.split(",").map((name) => name.trim());
 }
 
 function namesOf(all: readonly { readonly name: string }[]): string {

@@ -71,6 +71,19 @@ export function augmentations(text: string): string[] {
   return words;
 }
 
+/** Names with commas between. */
+export function names(text: string): string[] {
+  return text.split(",").map((name) => name.trim());
+}
+
+/** What was typed, without the program's path. */
+export function commandLine(): string {
+  const quoted = process.argv
+    .slice(2)
+    .map((word) => (/[^\w./:,=-]/.test(word) ? JSON.stringify(word) : word));
+  return ["flybrick", ...quoted].join(" ");
+}
+
 /** Flags that say what computes, the same for every command. */
 export interface DeviceFlags extends DeviceOptions {
   device: DeviceName;

@@ -10,10 +10,11 @@ import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";
 import { DivergedError, train } from "../train/train.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
-import { fileName, keptOrMade } from "./kept.js";
+import { type Conditions, digestOf, fileName, type Kept, keptOrMade, keptUnder } from "./kept.js";
 import {
   alexnetLike,
   alexnetVariants,
+  claimVariants,
   type Design,
   lenetLike,
   lenetVariants,
@@ -38,7 +39,10 @@ export interface Setting {
   readonly epochs: number;
   readonly batchSize: number;
   readonly momentum: number;
-  /** Each variant keeps the one that is best on the validation images under the first seed. */
+  /**
+   * Each variant keeps the one that is best on the validation images under the first seed; where that is the smallest or
+   * the largest of several, smaller or larger ones are tried, too.
+   */
   readonly learningRates: readonly number[];
   readonly seeds: readonly number[];
 }
@@ -55,6 +59,12 @@ export const studies = {
   lenet: {
     title: "From LeNet to AlexNet, one change after the other",
     variants: lenetVariants,
+    build: lenetLike,
+    setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
+  },
+  claims: {
+    title: "What the paper says of parts, on a small network, one change each",
+    variants: claimVariants,
     build: lenetLike,
     setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
   },
@@ -90,7 +100,14 @@ export const studies = {
     title: "AlexNet on the same images, enlarged",
     variants: sizeVariants,
     build: alexnetLike,
-    setting: { ...overfitting, size: 28, epochs: 8, batchSize: 64, learningRates: [0.01] },
+    setting: {
+      ...overfitting,
+      size: 28,
+      images: 2500,
+      epochs: 12,
+      batchSize: 64,
+      learningRates: [0.003, 0.01, 0.03],
+    },
   },
 } satisfies Record<string, Study>;
 
@@ -108,12 +125,10 @@ export interface TrialEpoch {
 }
 
 /** One network, trained once: what a file of the results holds. */
-export interface Trial {
+export interface Trial extends Kept {
   readonly variant: string;
-  readonly design: Design;
   readonly learningRate: number;
   readonly seed: number;
-  readonly setting: Omit<Setting, "learningRates" | "seeds">;
   readonly epochs: readonly TrialEpoch[];
   /** At the start (epoch 0) and after each epoch, on the same batch. */
   readonly layers: readonly LayerStatisticsPoint[];
@@ -133,10 +148,9 @@ export async function runTrial(
   seed: number,
   data: ImageSet,
   signal?: AbortSignal,
-): Promise<Trial> {
-  const { learningRates: _rates, seeds: _seeds, ...setting } = settingOf(study, variant);
-  const { size, images, validationImages, epochs: count, batchSize, momentum } = setting;
-  const { design } = variant;
+): Promise<Omit<Trial, keyof Kept>> {
+  const { design, size = study.setting.size } = variant;
+  const { images, validationImages, epochs: count, batchSize, momentum } = study.setting;
   const augment = augmentationOf(design.augment);
   const set = (part: LabelledImages, options: DatasetOptions = {}): Dataset =>
     new Dataset(part, data.classNames, { size, ...options });
@@ -179,10 +193,8 @@ export async function runTrial(
   const { accuracy: testAccuracy } = await evaluate(net, set(data.test));
   return {
     variant: variant.name,
-    design,
     learningRate,
     seed,
-    setting,
     epochs,
     layers,
     testAccuracy,
@@ -213,13 +225,20 @@ function range(part: LabelledImages, from: number, count: number): LabelledImage
 export interface VariantSummary {
   readonly variant: string;
   readonly learningRate: number;
+  /** All that were tried, ascending. */
+  readonly learningRates: readonly number[];
   readonly parameters: number;
   readonly multiplyAdds: number;
   /** Over the seeds; the spread is the sample's standard deviation, 0 for one seed. */
   readonly testAccuracy: Spread;
   /** Of the last epoch. */
   readonly trainAccuracy: Spread;
-  /** The first epoch whose training accuracy is above 75 %: the paper's 25 % training error; null if none is. */
+  /** Of the seeds, how many ended in a loss that was no number; they count with the weights before it. */
+  readonly diverged: number;
+  /**
+   * The first epoch whose training accuracy is above 75 %, the paper's 25 % training error, under the first seed at the
+   * learning rate that is fastest there; null if none gets so far.
+   */
   readonly epochsToQuarterError: number | null;
   /** Seconds of a trial, the median. */
   readonly seconds: number;
@@ -232,71 +251,119 @@ export interface Spread {
   readonly values: readonly number[];
 }
 
-/** What `runStudy` tells while it goes on. */
-export interface StudyEvents {
-  onTrial?: (trial: Trial, place: { done: number; total: number; isKept: boolean }) => void;
-  signal?: AbortSignal;
+export interface StudyOptions {
+  /** Names of variants that are trained; those left out are taken where all their trials are kept. All if left out. */
+  readonly only?: readonly string[] | undefined;
+  readonly onTrial?: (trial: Trial, place: { done: number; total: number; isKept: boolean }) => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
+/** Learning rates that a search goes on to. */
+const ladder = [3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1];
+const mostSteps = 2;
+
 /**
- * Trains every variant at each learning rate under the first seed, and at its best one under the others. A finished
- * trial is kept as a file in `directory` and not run again. Throws a UserError where a file there is of another setting.
+ * Trains every variant at several learning rates under the first seed, and at its best one under the others. A finished
+ * trial is kept as a file in `directory` and not run again. Throws a UserError on a name that there is none of, and where
+ * a file was made under other conditions.
  */
 export async function runStudy(
   study: Study,
   data: ImageSet,
   directory: string,
-  { onTrial, signal }: StudyEvents = {},
+  { only, onTrial, signal }: StudyOptions = {},
 ): Promise<VariantSummary[]> {
   const { variants, setting } = study;
   const { learningRates, seeds } = setting;
   const [first, ...others] = seeds as [number, ...number[]];
-  const total = variants.length * (learningRates.length + others.length);
+  const names = variants.map(({ name }) => name);
+  for (const name of only ?? [])
+    if (!names.includes(name))
+      throw new UserError(`there is no variant ${JSON.stringify(name)}; choose of ${names.join(", ")}`);
+  const digest = digestOf(data);
   await makeDirectory(directory);
   let done = 0;
-  const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial> => {
+  let total = (only ?? names).length * (learningRates.length + others.length);
+  /** Undefined where the variant is not asked for, and the trial is not kept. */
+  const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial | undefined> => {
     const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
-    const { result, isKept } = await keptOrMade<Trial>(
-      path,
-      { ...settingOf(study, variant), ...variant.design },
-      (kept) => ({ ...kept.setting, ...kept.design }),
-      () => runTrial(study, variant, learningRate, seed, data, signal),
+    const conditions = conditionsOf(study, variant, digest, learningRate, seed);
+    if (only && !only.includes(variant.name)) return keptUnder<Trial>(path, conditions);
+    const { result, isKept } = await keptOrMade(path, conditions, () =>
+      runTrial(study, variant, learningRate, seed, data, signal),
     );
     onTrial?.(result, { done: ++done, total, isKept });
     return result;
   };
+  /** The trials under the first seed, by ascending rate. */
+  const search = async (variant: Variant): Promise<(Trial | undefined)[]> => {
+    const tried: (Trial | undefined)[] = [];
+    for (const rate of learningRates) tried.push(await trial(variant, rate, first));
+    for (let step = 0; step < mostSteps && learningRates.length > 1; step++) {
+      if (tried.includes(undefined)) break;
+      const next = beyond(tried as Trial[]);
+      if (next === undefined) break;
+      total++;
+      const found = await trial(variant, next, first);
+      if (next < tried[0]!.learningRate) tried.unshift(found);
+      else tried.push(found);
+    }
+    return tried;
+  };
   const summaries: VariantSummary[] = [];
   for (const variant of variants) {
-    const tried: Trial[] = [];
-    for (const rate of learningRates) tried.push(await trial(variant, rate, first));
-    const best = tried.reduce((a, b) => (lastValidation(b) > lastValidation(a) ? b : a));
-    const trials = [best];
+    const tried = await search(variant);
+    if (tried.includes(undefined)) continue;
+    const best = bestOf(tried as Trial[]);
+    const trials: (Trial | undefined)[] = [best];
     for (const seed of others) trials.push(await trial(variant, best.learningRate, seed));
-    summaries.push(summarize(trials));
+    if (!trials.includes(undefined)) summaries.push(summarize(tried as Trial[], trials as Trial[]));
   }
   return summaries;
 }
 
-function settingOf({ setting }: Study, { size = setting.size }: Variant): Setting {
-  return { ...setting, size };
+function conditionsOf(
+  { setting }: Study,
+  { design, size = setting.size }: Variant,
+  data: string,
+  learningRate: number,
+  seed: number,
+): Conditions {
+  const { learningRates: _rates, seeds: _seeds, ...shared } = setting;
+  return { data, ...shared, size, ...design, learningRate, seed };
+}
+
+/** Of equals the one with the largest rate: where nothing is learned yet, more is worth a try. */
+function bestOf(trials: readonly Trial[]): Trial {
+  return trials.reduce((a, b) => (lastValidation(b) >= lastValidation(a) ? b : a));
+}
+
+/** The learning rate to try next, if the best is the smallest or the largest. */
+function beyond(trials: readonly Trial[]): number | undefined {
+  const best = bestOf(trials);
+  if (best === trials.at(-1)) return ladder.find((rate) => rate > best.learningRate);
+  if (best === trials[0]) return ladder.findLast((rate) => rate < best.learningRate);
+  return undefined;
 }
 
 function lastValidation({ epochs, diverged }: Trial): number {
   return diverged ? 0 : epochs.at(-1)!.validationAccuracy;
 }
 
-function summarize(trials: readonly Trial[]): VariantSummary {
+function summarize(tried: readonly Trial[], trials: readonly Trial[]): VariantSummary {
   const { variant, learningRate, parameters, multiplyAdds } = trials[0]!;
-  const reached = trials.map(({ epochs }) => epochs.find(({ trainAccuracy }) => trainAccuracy > 0.75)?.epoch);
+  const reached = tried.map(({ epochs }) => epochs.find(({ trainAccuracy }) => trainAccuracy > 0.75)?.epoch);
   const known = reached.filter((epoch) => epoch !== undefined);
   return {
     variant,
     learningRate,
+    learningRates: tried.map((trial) => trial.learningRate),
     parameters,
     multiplyAdds,
     testAccuracy: spread(trials.map(({ testAccuracy }) => testAccuracy)),
     trainAccuracy: spread(trials.map(({ epochs }) => epochs.at(-1)?.trainAccuracy ?? 0)),
-    epochsToQuarterError: known.length === trials.length ? median(known) : null,
+    diverged: trials.filter(({ diverged }) => diverged).length,
+    epochsToQuarterError: known.length === 0 ? null : Math.min(...known),
     seconds: median(trials.map(({ seconds }) => seconds)),
     trials,
   };

@@ -1,5 +1,11 @@
 import type { ViewOptions } from "../views/drawing.js";
-import { type VariantPanel, variantCurvesSvg, variantGradientsSvg, variantsSvg } from "../views/variants.js";
+import {
+  type VariantPanel,
+  variantCurvesSvg,
+  variantGradientsByEpochSvg,
+  variantGradientsSvg,
+  variantsSvg,
+} from "../views/variants.js";
 import type { VariantSummary } from "./ablation.js";
 
 /** The charts of a study by file name, under its title. */
@@ -14,6 +20,10 @@ export function ablationCharts(summaries: readonly VariantSummary[], title: stri
     "accuracy.svg": variantsSvg(rows, options("accuracy at the end, a dot a seed")),
     "curves.svg": variantCurvesSvg(summaries.map(curves), options("accuracy by epoch")),
     "gradients.svg": variantGradientsSvg(summaries.map(gradients), options("gradient norm by layer")),
+    "gradients_by_epoch.svg": variantGradientsByEpochSvg(
+      summaries.map(gradientsByEpoch),
+      options("gradient norm along training"),
+    ),
   };
 }
 
@@ -25,6 +35,19 @@ function curves({ variant, trials }: VariantSummary): VariantPanel {
       values: epochs.map(({ epoch, validationAccuracy }) => ({ x: epoch, y: validationAccuracy })),
     },
   ]);
+  return { label: variant, lines };
+}
+
+/** Of the first, a middle and the last layer, a line a seed. */
+function gradientsByEpoch({ variant, trials }: VariantSummary): VariantPanel {
+  const lines = trials.flatMap(({ layers }) => {
+    const names = Object.keys(layers[0]?.gradientNorms ?? {}).filter((name) => name.endsWith("weight"));
+    const places = { "first layer": 0, "middle layer": names.length >> 1, "last layer": names.length - 1 };
+    return Object.entries(places).map(([name, place]) => ({
+      name,
+      values: layers.map(({ epoch, gradientNorms }) => ({ x: epoch, y: gradientNorms[names[place]!]! })),
+    }));
+  });
   return { label: variant, lines };
 }
 

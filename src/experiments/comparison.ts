@@ -32,7 +32,15 @@ import { type EpochResult, train } from "../train/train.js";
 import { loadWeights, saveWeights } from "../train/weights.js";
 import type { Kernels } from "../views/kernels.js";
 import { type FeatureSet, type Features, featureSets, learnedFeatures } from "./features.js";
-import { fileName, keptOrMade } from "./kept.js";
+import {
+  type Conditions,
+  conditionsDigest,
+  digestOf,
+  fileName,
+  type Kept,
+  keptOrMade,
+  keptUnder,
+} from "./kept.js";
 
 interface Named {
   readonly name: string;
@@ -44,9 +52,9 @@ interface Learner extends Named {
 }
 
 const learners: readonly Learner[] = [
-  { name: "softmax", make: () => logisticRegression() },
+  { name: "softmax", make: () => logisticRegression({ C: 1, maxIter: 1000 }) },
   { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
-  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
+  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 500, randomState }) },
   { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
   {
     name: "random forest",
@@ -66,9 +74,17 @@ const networks: readonly Network[] = [
   {
     name: "LeNet",
     model: "lenet",
-    // The book's rate for sigmoids, which learn nothing at a small one.
-    recipe: { ...recipes.notebook, batchSize: 256, learningRate: 0.9 },
-    epochs: { sample: 40, full: 20 },
+    // As the weights that ship were trained: sigmoids learn little by plain descent.
+    recipe: {
+      ...recipes.notebook,
+      optimizer: "adamw",
+      learningRate: 0.004,
+      weightDecay: 0.01,
+      schedule: "cosine",
+      warmupSteps: 300,
+      normalize: true,
+    },
+    epochs: { sample: 60, full: 30 },
   },
   { name: "AlexNet", model: "alexnet", recipe: recipes.fast, epochs: { sample: 4, full: 2 } },
 ];
@@ -85,6 +101,8 @@ export const threeEras: ComparisonPlan = { networks, featureSets, learners };
 
 /** What all results of a comparison share. */
 export interface ComparisonSetting {
+  /** Digits of the images and labels. */
+  readonly data: string;
   readonly trainImages: number;
   readonly testImages: number;
   readonly seed: number;
@@ -92,30 +110,30 @@ export interface ComparisonSetting {
 
 /** What something took. */
 export interface Cost {
-  /** Seconds to learn from all training images, features apart. */
+  /** Seconds to learn from all training images; features, and tests between epochs, apart. */
   readonly fitSeconds: number;
   /** Seconds for all test images, features apart. */
   readonly predictSeconds: number;
-  /** Resident memory of the process at its highest meanwhile, data and features included. */
+  /** Resident memory of the whole process at its highest meanwhile: with data, features, and what earlier results left. */
   readonly peakBytes: number;
 }
 
 /** A learner on a kind of features. */
-export interface Cell extends Cost {
+export interface Cell extends Cost, Kept {
   readonly features: string;
   readonly learner: string;
-  readonly conditions: object;
   /** Numbers an image. */
   readonly columns: number;
   /** Seconds to describe all images, training and test. */
   readonly featureSeconds: number;
+  /** Whether the learner came to its end, rather than to its last allowed iteration. */
+  readonly converged: boolean;
   readonly accuracy: number;
 }
 
 /** A network, end to end. */
-export interface NetworkResult extends Cost {
+export interface NetworkResult extends Cost, Kept {
   readonly network: string;
-  readonly conditions: object;
   readonly epochs: readonly EpochResult[];
   readonly accuracy: number;
   readonly parameters: number;
@@ -129,8 +147,7 @@ export interface NetworkResult extends Cost {
 }
 
 /** Test images, and the training images nearest to them by several measures. */
-export interface NeighborsResult {
-  readonly conditions: object;
+export interface NeighborsResult extends Kept {
   readonly rows: readonly {
     /** Of the test image. */
     readonly number: number;
@@ -165,8 +182,9 @@ export interface ComparisonOptions {
 
 /**
  * Networks, and learners on given features, all on the same images. Each result is kept as a file in `directory` and
- * not made again; AlexNet's weights and checkpoints lie there too. Throws a UserError on names that there are none of,
- * and where a kept result had other conditions, and the signal's reason where it stops.
+ * not made again; AlexNet's weights and checkpoints lie there too. Results that were not asked for are taken where they
+ * are kept. Throws a UserError on names that there are none of, and where a kept result had other conditions, and the
+ * signal's reason where it stops.
  */
 export async function compare(
   plan: ComparisonPlan,
@@ -175,52 +193,72 @@ export async function compare(
   options: ComparisonOptions = {},
 ): Promise<Comparison> {
   const { seed = 0, onResult } = options;
-  const ownNetworks = chosen("row", plan.networks, options.rows, plan.featureSets);
-  const ownFeatures = chosen("row", plan.featureSets, options.rows, plan.networks);
-  const ownLearners = chosen("learner", plan.learners, options.learners);
-  const setting = { trainImages: data.train.count, testImages: data.test.count, seed };
+  const rows = chosen("row", [...plan.networks, ...plan.featureSets], options.rows);
+  const columns = chosen("learner", plan.learners, options.learners);
+  const setting = {
+    data: digestOf(data),
+    trainImages: data.train.count,
+    testImages: data.test.count,
+    seed,
+  };
   const run: Run = { ...options, plan, data, directory, setting };
-  const total = ownNetworks.length + ownFeatures.length * ownLearners.length;
+  const isWanted = (set: FeatureSet, learner: Learner): boolean =>
+    rows.has(set.name) && columns.has(learner.name);
+  const total =
+    plan.networks.filter(({ name }) => rows.has(name)).length +
+    plan.featureSets.filter(({ name }) => rows.has(name)).length * columns.size;
   let done = 0;
   const keep = async <T extends Result>(
     name: string,
-    conditions: object,
-    make: () => Promise<T>,
-  ): Promise<T> => {
+    conditions: Conditions,
+    wanted: boolean,
+    make: () => Promise<Omit<T, keyof Kept>>,
+  ): Promise<T[]> => {
     const path = join(directory, `${fileName(name)}.json`);
-    const { result, isKept } = await keptOrMade<T>(path, conditions, (kept) => kept.conditions, make);
-    onResult?.(result, { done: ++done, total, isKept });
-    return result;
+    if (!wanted) return [await keptUnder<T>(path, conditions)].filter((kept) => kept !== undefined);
+    const { result, isKept } = await keptOrMade(path, conditions, make);
+    // What make() leaves out is what keeping adds.
+    const whole = result as unknown as T;
+    onResult?.(whole, { done: ++done, total, isKept });
+    return [whole];
   };
 
   await makeDirectory(directory);
-  const trained: NetworkResult[] = [];
-  for (const network of ownNetworks) {
-    const conditions = conditionsOf(network, run);
-    trained.push(await keep(network.name, conditions, () => trainNetwork(network, run)));
-  }
+  const networks: NetworkResult[] = [];
+  for (const network of plan.networks)
+    networks.push(
+      ...(await keep<NetworkResult>(network.name, conditionsOf(network, run), rows.has(network.name), () =>
+        trainNetwork(network, run),
+      )),
+    );
   const cells: Cell[] = [];
   let neighbors: NeighborsResult | null = null;
-  for (const set of ownFeatures) {
+  for (const set of plan.featureSets) {
     // Made once, and only where a learner is still to be fitted.
     let made: Promise<Timed<Features>> | undefined;
     const features = (): Promise<Timed<Features>> => (made ??= timed(() => makeFeatures(set, run)));
-    for (const learner of ownLearners) {
-      const name = `${set.name}, ${learner.name}`;
-      const conditions = { ...setting, ...set.settings, ...learner.make(seed).options };
+    const shared = featureConditions(set, run);
+    for (const learner of plan.learners) {
+      const { kind, options: given } = learner.make(seed);
       cells.push(
-        await keep(name, conditions, async () => fitLearner(set, learner, conditions, await features(), run)),
+        ...(await keep<Cell>(
+          `${set.name}, ${learner.name}`,
+          { ...shared, kind, ...given },
+          isWanted(set, learner),
+          async () => fitLearner(set, learner, await features(), run),
+        )),
       );
     }
-    if (set.name === learnedFeatures) {
-      const make = async (): Promise<NeighborsResult> => findNeighbors((await features()).value, run);
-      const path = join(directory, "neighbors.json");
-      neighbors = (await keptOrMade(path, setting, (kept) => kept.conditions, make)).result;
-    }
+    if (set.name !== learnedFeatures) continue;
+    const path = join(directory, "neighbors.json");
+    neighbors = rows.has(set.name)
+      ? (await keptOrMade(path, shared, async () => findNeighbors((await features()).value, run))).result
+      : ((await keptUnder<NeighborsResult>(path, shared)) ?? null);
   }
-  const isDrawn = ownNetworks.some(isLearned) && existsSync(weightsPath(learnedBy, directory));
-  const kernels = isDrawn ? await firstKernels(await trainedAlexnet(run), data.classNames) : null;
-  return { setting, cells, networks: trained, neighbors, kernels };
+  const kernels = existsSync(`${learnedStem(run)}.safetensors`)
+    ? await firstKernels(await trainedAlexnet(run), data.classNames)
+    : null;
+  return { setting, cells, networks, neighbors, kernels };
 }
 
 type Result = Cell | NetworkResult;
@@ -232,29 +270,35 @@ interface Run extends ComparisonOptions {
   readonly setting: ComparisonSetting;
 }
 
-/** Those that `names` lists, or all. Throws a UserError on a name that neither `all` nor `others` have. */
-function chosen<T extends Named>(
+/** The names in the list, or all. Throws a UserError on a name that there is none of. */
+function chosen(
   what: string,
-  all: readonly T[],
+  all: readonly Named[],
   names: readonly string[] | undefined,
-  others: readonly Named[] = [],
-): T[] {
-  const known = [...others, ...all].map(({ name }) => name);
+): ReadonlySet<string> {
+  const known = all.map(({ name }) => name);
   for (const name of names ?? [])
     if (!known.includes(name))
       throw new UserError(`there is no ${what} ${JSON.stringify(name)}; choose of ${known.join(", ")}`);
-  return all.filter(({ name }) => names?.includes(name) ?? true);
+  return new Set(names ?? known);
 }
 
-function conditionsOf({ recipe, epochs }: Network, { data, setting }: Run): object {
-  return { ...setting, ...recipe, epochs: data.isSample ? epochs.sample : epochs.full };
+function conditionsOf({ model, recipe, epochs }: Network, { data, setting }: Run): Conditions {
+  return { ...setting, model, ...recipe, epochs: data.isSample ? epochs.sample : epochs.full };
 }
 
-async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> {
+/** Of features, and of the network that learned them. */
+function featureConditions({ settings, isLearned }: FeatureSet, run: Run): Conditions {
+  const { setting } = run;
+  if (!isLearned) return { ...setting, ...settings };
+  return { ...setting, ...settings, network: conditionsDigest(conditionsOf(learner(run), run)) };
+}
+
+async function trainNetwork(network: Network, run: Run): Promise<Omit<NetworkResult, keyof Kept>> {
   const { name, model, recipe } = network;
-  const { data, directory, setting, signal, onProgress } = run;
-  const conditions = conditionsOf(network, run);
-  const { epochs: count } = conditions as { epochs: number };
+  const { data, setting, signal, onProgress } = run;
+  const { epochs: count } = conditionsOf(network, run) as { epochs: number };
+  const stem = stemOf(network, run);
   const net = emptyNetwork(model, setting.seed);
   const testSet = datasetOf(network, data.test, data);
   const { value, peakBytes } = await watched(() =>
@@ -264,7 +308,7 @@ async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> 
       testSet,
       epochs: count,
       seed: setting.seed,
-      checkpoint: { directory: join(directory, `${fileName(name)}-checkpoints`), keep: 1, resume: true },
+      checkpoint: { directory: `${stem}-checkpoints`, keep: 1, resume: true },
       progressSeconds: 2,
       ...(signal ? { signal } : {}),
       onProgress: ({ epoch, step, steps }) =>
@@ -273,14 +317,13 @@ async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> 
   );
   if (value.stopped) throw signal!.reason;
   const { accuracy, seconds } = await evaluate(net, testSet);
-  await saveWeights(net, weightsPath(name, directory));
+  await saveWeights(net, `${stem}.safetensors`);
   const rows = net.layers();
   return {
     network: name,
-    conditions,
     epochs: value.epochs,
     accuracy,
-    fitSeconds: value.epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
+    fitSeconds: value.epochs.reduce((sum, epoch) => sum + epoch.trainSeconds, 0),
     predictSeconds: seconds,
     peakBytes,
     parameters: net.parameterCount(),
@@ -296,8 +339,8 @@ async function trainNetwork(network: Network, run: Run): Promise<NetworkResult> 
 
 /** AlexNet with the weights that a comparison trained; it is trained where they are not there. */
 async function trainedAlexnet(run: Run): Promise<Sequential> {
-  const network = run.plan.networks.find(isLearned)!;
-  const path = weightsPath(learnedBy, run.directory);
+  const network = learner(run);
+  const path = `${learnedStem(run)}.safetensors`;
   if (!existsSync(path)) await trainNetwork(network, run);
   const net = emptyNetwork(network.model, run.setting.seed);
   await loadWeights(net, path);
@@ -305,19 +348,23 @@ async function trainedAlexnet(run: Run): Promise<Sequential> {
 }
 
 /** The network whose features are those that are learned. */
-const learnedBy = "AlexNet";
+function learner({ plan }: Run): Network {
+  return plan.networks.find(({ name }) => name === "AlexNet")!;
+}
 
-function isLearned({ name }: Network): boolean {
-  return name === learnedBy;
+function learnedStem(run: Run): string {
+  return stemOf(learner(run), run);
+}
+
+/** How the names of a network's files begin: others are trained under other conditions. */
+function stemOf(network: Network, run: Run): string {
+  const digest = conditionsDigest(conditionsOf(network, run));
+  return join(run.directory, `${fileName(network.name)}-${digest}`);
 }
 
 function emptyNetwork(model: ModelName, seed: number): Sequential {
   manualSeed(seed);
   return findModel(model).build();
-}
-
-function weightsPath(name: string, directory: string): string {
-  return join(directory, `${fileName(name)}.safetensors`);
 }
 
 function datasetOf(network: Network, images: LabelledImages, { classNames }: ImageSet): Dataset {
@@ -336,7 +383,7 @@ function makeFeatures(set: FeatureSet, run: Run): Promise<Features> {
       data,
       seed: setting.seed,
       alexnet: async () => {
-        const normalization = normalizationFor(run.plan.networks.find(isLearned)!);
+        const normalization = normalizationFor(learner(run));
         return layerFeatures(await trainedAlexnet(run), -2, { normalization });
       },
     },
@@ -347,10 +394,9 @@ function makeFeatures(set: FeatureSet, run: Run): Promise<Features> {
 async function fitLearner(
   set: FeatureSet,
   learner: Learner,
-  conditions: object,
   { value: { train, test }, seconds: featureSeconds }: Timed<Features>,
   { data, setting, signal, onProgress }: Run,
-): Promise<Cell> {
+): Promise<Omit<Cell, keyof Kept>> {
   const work = {
     signal,
     onProgress: (progress: FitProgress) => onProgress?.(`${set.name}, ${learner.name}`, progress),
@@ -363,9 +409,9 @@ async function fitLearner(
   return {
     features: set.name,
     learner: learner.name,
-    conditions,
     columns: train.columns,
     featureSeconds,
+    converged: !("converged" in classifier) || classifier.converged === true,
     accuracy: value.score.value,
     fitSeconds: value.fit.seconds,
     predictSeconds: value.score.seconds,
@@ -374,7 +420,10 @@ async function fitLearner(
 }
 
 /** Of the first test image of each class. */
-async function findNeighbors(learned: Features, { data, setting, signal }: Run): Promise<NeighborsResult> {
+async function findNeighbors(
+  learned: Features,
+  { data, signal }: Run,
+): Promise<Omit<NeighborsResult, keyof Kept>> {
   const { test, train, classNames } = data;
   const queries = classNames.map((_, label) => test.labels.indexOf(label)).filter((number) => number >= 0);
   const groups = [
@@ -388,7 +437,6 @@ async function findNeighbors(learned: Features, { data, setting, signal }: Run):
     found.push(await index.kneighbors(takeRows(group.test, queries), { signal }));
   }
   return {
-    conditions: setting,
     rows: queries.map((number, i) => ({
       number,
       groups: groups.map(({ measure }, g) => ({

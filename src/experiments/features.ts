@@ -30,6 +30,8 @@ export interface FeatureSource {
 export interface FeatureSet {
   readonly name: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Whether the trained AlexNet makes them, or some of them. */
+  readonly isLearned?: boolean;
   make(source: FeatureSource, work: WorkOptions): Promise<Features>;
 }
 
@@ -82,20 +84,37 @@ export const featureSets: readonly FeatureSet[] = [
   {
     name: learnedFeatures,
     settings: {},
+    isLearned: true,
     make: async ({ data, alexnet }, work) => learned(data, await alexnet(), work),
   },
   {
     name: "AlexNet's features and HOG",
     settings: hog,
-    make: async ({ data, alexnet }, work) => {
-      const [own, given] = [await learned(data, await alexnet(), work), await hogOf(data, work)];
-      return {
-        train: concatFeatures(own.train, given.train),
-        test: concatFeatures(own.test, given.test),
-      };
-    },
+    isLearned: true,
+    make: async ({ data, alexnet }, work) =>
+      besides(await learned(data, await alexnet(), work), await hogOf(data, work)),
   },
 ];
+
+/** Features beside others that are scaled to vary as much in all, or distances would hardly see the smaller ones. */
+function besides(features: Features, others: Features): Features {
+  const scale = Math.sqrt(totalVariance(features.train) / totalVariance(others.train));
+  const scales = new Float32Array(others.train.columns).fill(scale);
+  return {
+    train: concatFeatures(features.train, scaled(others.train, scales)),
+    test: concatFeatures(features.test, scaled(others.test, scales)),
+  };
+}
+
+/** Of all columns together. */
+function totalVariance({ values, rows, columns }: Matrix): number {
+  const [sums, squares] = [new Float64Array(columns), new Float64Array(columns)];
+  for (let i = 0; i < values.length; i++) {
+    sums[i % columns]! += values[i]!;
+    squares[i % columns]! += values[i]! ** 2;
+  }
+  return sums.reduce((total, sum, j) => total + squares[j]! / rows - (sum / rows) ** 2, 0);
+}
 
 async function hogOf({ train, test }: ImageSet, work: WorkOptions): Promise<Features> {
   return { train: await hogFeatures(train, hog, work), test: await hogFeatures(test, hog, work) };

@@ -95,17 +95,30 @@ const withoutOne = [
   ["no dropout", { dropout: false }],
 ] as const;
 
-/** AlexNet less one change each, and with what else the paper claims. */
+/** AlexNet less one change each. */
 export const alexnetVariants = single(alexnetDesign, [
   ...withoutOne,
   ["no augmentation", { augment: [] }],
   ["no dropout, no augmentation", { dropout: false, augment: [] }],
   ["three convolutions for five", { deep: false }],
-  ["pooling that does not overlap", { overlapping: false }],
-  ["local response normalization", { localResponse: true }],
-  ["weight decay 5e-4", { weightDecay: 5e-4 }],
-  ["biases of 1", { biasOne: true }],
 ]);
+
+/** What the paper says of single parts, and depth with each activation, on a network that is trained in seconds. */
+export const claimVariants = single(
+  { ...lenetDesign, activation: "relu", pooling: "max", wide: true, deep: true },
+  [
+    ["four convolutions, ReLU", {}],
+    ["four convolutions, tanh", { activation: "tanh" }],
+    ["four convolutions, sigmoid", { activation: "sigmoid" }],
+    ["two convolutions, ReLU", { deep: false }],
+    ["two convolutions, tanh", { deep: false, activation: "tanh" }],
+    ["two convolutions, sigmoid", { deep: false, activation: "sigmoid" }],
+    ["overlapping pooling", { overlapping: true }],
+    ["local response normalization", { localResponse: true }],
+    ["weight decay 5e-4", { weightDecay: 5e-4 }],
+    ["biases of 1", { biasOne: true }],
+  ],
+);
 
 /** The notebook trains without augmentation, so here it is what is added. */
 export const notebookVariants = single({ ...alexnetDesign, augment: [] }, [
@@ -136,10 +149,10 @@ const three = { kernelSize: 3, padding: 1 };
 /** LeNet for 28 pixels, with a design's changes. */
 export function lenetLike(design: Design, size = 28): nn.Sequential {
   const times = design.wide ? 4 : 1;
-  const last: Stage = { outputs: 16 * times, window: three };
+  const last: Stage = { outputs: 16 * times, window: three, biasOne: true };
   const stages: Stage[] = [
     { outputs: 6 * times, window: { kernelSize: 5, padding: 2 }, pools: true },
-    { outputs: 16 * times, window: { kernelSize: 5 }, pools: !design.deep },
+    { outputs: 16 * times, window: { kernelSize: 5 }, pools: !design.deep, biasOne: true },
     ...(design.deep ? [last, { ...last, pools: true }] : []),
   ];
   return build(size, design, stages, [120 * times, 84 * times]);

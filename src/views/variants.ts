@@ -98,6 +98,34 @@ export function variantCurvesSvg(panels: readonly VariantPanel[], options: ViewO
 
 /** The gradient's norm by layer, a panel a variant: before the first step, and after the last epoch. */
 export function variantGradientsSvg(panels: readonly VariantPanel[], options: ViewOptions = {}): string {
+  return normsSvg(panels, options, "Gradient norm by layer", {
+    colours: ({ ink, blue }) => ({ "at the start": ink, "at the end": blue }),
+    x: "layer, from the first to the last",
+  });
+}
+
+/** The gradient's norm by epoch, a panel a variant: of the first, a middle and the last layer. */
+export function variantGradientsByEpochSvg(
+  panels: readonly VariantPanel[],
+  options: ViewOptions = {},
+): string {
+  return normsSvg(panels, options, "Gradient norm by epoch", {
+    colours: ({ ink, blue, orange }) => ({
+      "first layer": orange,
+      "middle layer": blue,
+      "last layer": ink,
+    }),
+    x: "epoch",
+  });
+}
+
+/** On a logarithmic axis; what has vanished altogether lies at its foot. */
+function normsSvg(
+  panels: readonly VariantPanel[],
+  options: ViewOptions,
+  name: string,
+  style: Pick<PanelStyle, "colours" | "x">,
+): string {
   const values = panels
     .flatMap(({ lines }) => lines.flatMap((line) => line.values.map(({ y }) => y)))
     .filter((value) => value > 0);
@@ -106,16 +134,14 @@ export function variantGradientsSvg(panels: readonly VariantPanel[], options: Vi
     label,
     lines: lines.map(({ name, values }) => ({
       name,
-      // What has vanished altogether lies on the axis.
       values: values.map(({ x, y }) => ({ x, y: Math.max(low, y) })),
     })),
   }));
-  return panelsSvg(clipped, options, "Gradient norm by layer", {
+  return panelsSvg(clipped, options, name, {
+    ...style,
     domain: [low, 10 ** Math.ceil(Math.log10(Math.max(...values)))],
     isLog: true,
     y: decade,
-    colours: ({ ink, blue }) => ({ "at the start": ink, "at the end": blue }),
-    x: "layer, from the first to the last",
   });
 }
 

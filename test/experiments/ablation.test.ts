@@ -150,7 +150,7 @@ describe("a study", async () => {
     const small = { ...study, variants, setting: { ...study.setting, epochs: 1, seeds: [0] } };
     const out = join(directory, "size");
     const [summary] = await runStudy(small, data, out);
-    expect(summary!.trials[0]!.setting.size).toBe(32);
+    expect(summary!.trials[0]!.conditions.size).toBe(32);
     await expect(runStudy({ ...small, variants: [lenetVariants[0]!] }, data, out)).rejects.toThrow(
       /was run with size 32, but now it is 28/,
     );
