@@ -112,6 +112,10 @@ describe.runIf(found)("a comparison", async () => {
     await expect(compare(plan, data, out, { seed: 1 })).rejects.toThrow(
       /alexnet\.json was run with seed 0, but now it is 1: choose another --out, or delete it/,
     );
+    const shuffled = { ...data, train: { ...data.train, labels: data.train.labels.toReversed() } };
+    await expect(compare(plan, shuffled, out)).rejects.toThrow(
+      /was run with data "\w+", but now it is "\w+"/,
+    );
     await writeFile(join(out, "pixels_softmax.json"), "{");
     await expect(compare(plan, data, out)).rejects.toThrow(/pixels_softmax\.json is damaged: delete it/);
   });
@@ -126,12 +130,38 @@ describe.runIf(found)("a comparison", async () => {
       "HOG, random forest",
     ]);
     expect(some.neighbors).toBeNull();
+    const more = await compare(plan, data, join(directory, "some"), {
+      rows: ["pixels"],
+      learners: ["softmax"],
+    });
+    expect(more.cells.map(({ features, learner }) => `${features}, ${learner}`)).toEqual([
+      "pixels, softmax",
+      "HOG, softmax",
+      "HOG, random forest",
+    ]);
     await expect(compare(plan, data, out, { rows: ["SIFT"] })).rejects.toThrow(
-      /there is no row "SIFT"; choose of pixels, .*, AlexNet$/,
+      /there is no row "SIFT"; choose of AlexNet, pixels, /,
     );
     await expect(compare(plan, data, out, { learners: ["SVM"] })).rejects.toThrow(
       /there is no learner "SVM"; choose of softmax, nearest neighbours/,
     );
+  });
+
+  test("learns features anew where the network is trained otherwise", async () => {
+    const rows = ["AlexNet's features"];
+    const wanted = { rows, learners: ["softmax"] };
+    const stem = join(directory, "anew");
+    await compare(plan, data, stem, wanted);
+    const [network] = plan.networks;
+    const longer = { ...plan, networks: [{ ...network!, epochs: { sample: 1, full: 1 } }] };
+    await expect(compare(longer, data, stem, wanted)).rejects.toThrow(
+      /was run with network "\w+", but now it is/,
+    );
+    await rm(join(stem, "alexnet_s_features_softmax.json"));
+    await rm(join(stem, "neighbors.json"));
+    await compare(longer, data, stem, wanted);
+    const files = await readdir(stem);
+    expect(files.filter((name) => name.endsWith(".safetensors"))).toHaveLength(2);
   });
 
   test("stops when it is told to, and leaves no half result", async () => {
