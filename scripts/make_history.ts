@@ -132,10 +132,15 @@ function rateText({ learningRate, learningRates }: Study["variants"][number]): s
 }
 
 function comparison(): Comparison & Made {
-  return read("results/compare/summary.json");
+  const made = read<Comparison & Made>("results/compare/summary.json");
+  if (made.cells.length === 0 || made.networks.length < 3)
+    throw new Error("results/compare lacks rows: run flybrick compare --full --out results/compare");
+  return made;
 }
 
 function read<T>(path: string): T {
+  if (!existsSync(new URL(path, root)))
+    throw new Error(`${path} is missing: docs/history.md says how it is made`);
   return JSON.parse(readFileSync(new URL(path, root), "utf8"));
 }
 

@@ -23,3 +23,9 @@ test("the loop of your own has ten lines, and learns", async () => {
   expect(accuracies).toHaveLength(2);
   expect(accuracies.at(-1)).toBeGreaterThan(0.6);
 });
+
+test("the history says what the results say", async () => {
+  const script = ["--import", "tsx", "scripts/make_history.ts", "--check"];
+  const { stderr } = await promisify(execFile)(process.execPath, script, { cwd: root });
+  expect(stderr).toBe("");
+});
