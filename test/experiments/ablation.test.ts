@@ -81,7 +81,7 @@ describe("variants", () => {
     for (const [name, parameter] of net.namedParameters())
       if (name.endsWith("bias") && (await parameter.data()).every((value) => value === 1)) ones.push(name);
     // The convolutions after the first, and the hidden linear layers.
-    expect(ones).toEqual(["3.bias", "6.bias", "8.bias", "12.bias", "14.bias"]);
+    expect(ones).toEqual(["3.bias", "5.bias", "7.bias", "11.bias", "13.bias"]);
   });
 });
 
