@@ -5,12 +5,15 @@ import { Classifier, isCount, requireSetting, type WorkOptions } from "./estimat
 import { learners } from "./learners.js";
 import { type Matrix, row, takeRows, zeroMatrix } from "./matrix.js";
 import { couplePairs, fitSigmoid, sigmoidAt } from "./platt.js";
-import { type KernelName, kernelProducts, type SvmKernel } from "./svm_kernel.js";
+import { type KernelName, kernelProducts, placedFor, type SvmKernel } from "./svm_kernel.js";
 
 export interface SvcOptions {
   /** Price of a violated margin; 1 if left out. */
   readonly C?: number;
-  /** `rbf` if left out. */
+  /**
+   * `rbf` if left out, which does not mind where features lie. The others do, in value and in float32's rounding:
+   * standardise the features for them.
+   */
   readonly kernel?: KernelName;
   /** A number, `scale`: 1 / (features x variance of all values), or `auto`: 1 / features; `scale` if left out. */
   readonly gamma?: number | "scale" | "auto";
@@ -133,7 +136,7 @@ export class Svc extends Classifier {
         `cacheSize is ${cacheSize} MiB and the kernel rows of two classes of ${most} examples together take ${Math.ceil(least / 2 ** 20)} at least; give as many, or fewer examples`,
       );
     return native.fitSvm(
-      x.values,
+      placedFor(this.kernelWith(gamma).kernel, x).values,
       x.columns,
       { ...this.kernelWith(gamma), C, tol, cacheBytes, maxIter },
       problems,

@@ -3,7 +3,7 @@ import { transpose } from "../ops/movement.js";
 import { add, exp, maximum, mul, pow, sub, tanh } from "../ops/pointwise.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Stepper, type WorkOptions } from "./estimator.js";
-import { type Matrix, rowBlocks, squaredNorms } from "./matrix.js";
+import { centred, columnMeans, type Matrix, rowBlocks, squaredNorms } from "./matrix.js";
 
 export type KernelName = "linear" | "poly" | "rbf" | "sigmoid";
 
@@ -13,6 +13,14 @@ export interface SvmKernel {
   readonly gamma: number;
   readonly coef0: number;
   readonly degree: number;
+}
+
+/**
+ * Examples as a solver wants them: distances do not change with the origin, and near it float32 rounds them least. The
+ * other kernels depend on the origin, so their examples stay.
+ */
+export function placedFor(kernel: KernelName, x: Matrix): Matrix {
+  return kernel === "rbf" ? centred(x, Float32Array.from(columnMeans(x))) : x;
 }
 
 /** Kernel values of a block of rows take so many numbers at most. */
@@ -30,8 +38,10 @@ export async function kernelProducts(
   intercepts: Float32Array,
   options: WorkOptions,
 ): Promise<Float32Array> {
-  const vectors = transpose(tensor(support.values, [support.rows, support.columns]));
-  const norms = tensor(squaredNorms(support));
+  const mean = kernel === "rbf" ? Float32Array.from(columnMeans(support)) : undefined;
+  const placed = mean ? centred(support, mean) : support;
+  const vectors = transpose(tensor(placed.values, [support.rows, support.columns]));
+  const norms = tensor(squaredNorms(placed));
   const weights = tensor(coefficients.values, [coefficients.rows, coefficients.columns]);
   const bias = tensor(intercepts);
   const valuesOf = (block: Tensor, blockNorms: Tensor): Tensor => {
@@ -50,7 +60,8 @@ export async function kernelProducts(
   const out = new Float32Array(x.rows * coefficients.columns);
   const stepper = new Stepper(options, "examples", x.rows);
   const size = Math.max(1, Math.floor(blockNumbers / support.rows));
-  for (const { start, block } of rowBlocks(x, size)) {
+  for (const { start, block: rows } of rowBlocks(x, size)) {
+    const block = mean ? centred(rows, mean) : rows;
     const some = tensor(block.values, [block.rows, x.columns]);
     const someNorms = tensor(squaredNorms(block), [block.rows, 1]);
     const found = await add(matmul(valuesOf(some, someNorms), weights), bias).data();

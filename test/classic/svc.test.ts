@@ -77,6 +77,19 @@ describe("beside libsvm", () => {
       expect([...(await model.predict(unseen))]).toEqual(wanted.predicted);
     });
 
+  test("rbf far from 0 decides as near it", async () => {
+    const far = (some: Matrix): Matrix => matrix(some.values.map((value) => value + 1e4), some.rows, 6);
+    // Back again, exactly: what float32 kept of the features is the same in both.
+    const near = (some: Matrix): Matrix => matrix(far(some).values.map((value) => value - 1e4), some.rows, 6);
+    const options: SvcOptions = { C: 10, gamma: 0.2, tol: 1e-5, maxIter: 1e6 };
+    const model = await svc(options).fit(far(x), y);
+    const reference = await svc(options).fit(near(x), y);
+    expect(
+      relativeError(await model.decisionFunction(far(unseen)), await reference.decisionFunction(near(unseen))),
+    ).toBeLessThan(1e-3);
+    expect(await model.score(far(unseen), truth)).toBe(await reference.score(near(unseen), truth));
+  });
+
   test("probabilities, whose folds libsvm draws by its own numbers", async () => {
     const model = await svc({ C: 10, probability: true }).fit(x, y);
     const found = await model.predictProba(unseen);
