@@ -120,6 +120,8 @@ export abstract class Transformer extends Estimator {
 export abstract class Classifier extends Estimator {
   /** The labels that `fit` saw, ascending. */
   classes: Int32Array = new Int32Array(0);
+  /** Whether the last fit reached its tolerance before `maxIter`; true of what has none. Not saved. */
+  converged = true;
 
   protected override saved(): readonly string[] {
     return [...super.saved(), "classes"];
