@@ -108,7 +108,7 @@ describe("beside libsvm", () => {
   });
 
   test("probabilities, whose folds libsvm draws by its own numbers", async () => {
-    const model = await svc({ C: 10, probability: true }).fit(x, y);
+    const model = await svc({ C: 10, probability: true, maxIter: 1e6 }).fit(x, y);
     const found = await model.predictProba(unseen);
     const mean = found.reduce((sum, p, i) => sum + Math.abs(p - probabilities[i]!), 0) / found.length;
     expect(mean).toBeLessThan(0.03);
@@ -128,12 +128,12 @@ describe("on images", () => {
     const models: Svc[] = [];
     for (const threads of [1, 2, 3]) {
       useDevice(await openCpu({ threads }));
-      models.push(await svc({ C: 10 }).fit(pixels, labels));
+      models.push(await svc({ C: 10, maxIter: 1e6 }).fit(pixels, labels));
     }
     useDevice(device);
     expect(bits(models[1]!) === bits(models[0]!)).toBe(true);
     expect(bits(models[2]!) === bits(models[0]!)).toBe(true);
-    const tight = await svc({ C: 10, cacheSize: 0.1 }).fit(pixels, labels);
+    const tight = await svc({ C: 10, cacheSize: 0.1, maxIter: 1e6 }).fit(pixels, labels);
     const objective = (model: Svc): number => model.report.reduce((sum, one) => sum + one.objective, 0);
     const kernelRows = (model: Svc): number => model.report.reduce((sum, one) => sum + one.kernelRows, 0);
     expect(kernelRows(tight)).toBeGreaterThan(kernelRows(models[0]!));
@@ -145,7 +145,7 @@ describe("on images", () => {
     const found: string[] = [];
     for (const threads of [1, 2]) {
       useDevice(await openCpu({ threads }));
-      found.push(bits(await svc({ C: 1, kernel: "poly" }).fit(pixels, two)));
+      found.push(bits(await svc({ C: 1, kernel: "poly", maxIter: 1e6 }).fit(pixels, two)));
     }
     useDevice(device);
     expect(found[0] === found[1]).toBe(true);
@@ -156,9 +156,9 @@ describe("on images", () => {
       const other = await openCpu({ isa, threads: 2 }).catch(() => null);
       if (!other) continue;
       useDevice(other);
-      const model = await svc({ C: 10 }).fit(pixels, labels);
+      const model = await svc({ C: 10, maxIter: 1e6 }).fit(pixels, labels);
       useDevice(device);
-      const reference = await svc({ C: 10 }).fit(pixels, labels);
+      const reference = await svc({ C: 10, maxIter: 1e6 }).fit(pixels, labels);
       expect(
         relativeError(
           model.report.map((r) => r.objective),
@@ -170,7 +170,7 @@ describe("on images", () => {
 
   // Variables are put aside again and again, and brought back for the last look.
   test("a hard problem is solved to the end: every margin condition holds", async () => {
-    const model = await svc({ C: 1000, kernel: "linear", tol: 1e-3, maxIter: 1e6 }).fit(x, y);
+    const model = await svc({ C: 1000, kernel: "linear", tol: 1e-3, maxIter: 1e7 }).fit(x, y);
     const decisions = await model.decisionFunction(x);
     const first = y
       .map((label, i) => ({ label, value: decisions[i * 6]! }))
@@ -201,7 +201,7 @@ describe("bad input is told in a sentence", () => {
     expect(() => svc({ kernel: "cubic" as "poly" })).toThrow(
       "kernel is cubic; give linear, poly, rbf or sigmoid",
     );
-    await expect((await svc().fit(x, y)).predictProba(unseen)).rejects.toThrow(
+    await expect((await svc({ maxIter: 1e6 }).fit(x, y)).predictProba(unseen)).rejects.toThrow(
       "make it with { probability: true }",
     );
     await expect(svc().fit(matrix([1, 2], 2, 1), [1, 1])).rejects.toThrow("one class only, 1");
@@ -259,10 +259,12 @@ describe("bad input is told in a sentence", () => {
       svc().fit(pixels, labels, { signal: AbortSignal.abort(new Error("enough")) }),
     ).rejects.toThrow("enough");
     const told: number[] = [];
-    await svc().fit(pixels, labels, { onProgress: ({ done }) => told.push(done) });
+    await svc({ maxIter: 1e6 }).fit(pixels, labels, { onProgress: ({ done }) => told.push(done) });
     expect(told.at(-1)).toBe(45);
     const controller = new AbortController();
-    const running = svc({ C: 1000, tol: 1e-9 }).fit(pixels, labels, { signal: controller.signal });
+    const running = svc({ C: 1000, tol: 1e-9, maxIter: 1e7 }).fit(pixels, labels, {
+      signal: controller.signal,
+    });
     controller.abort(new Error("halfway"));
     await expect(running).rejects.toThrow("halfway");
   });
