@@ -51,7 +51,7 @@ export class Svc extends Classifier {
   dualCoef: Matrix = zeroMatrix(0, 0);
   /** One a pair. */
   intercept = new Float32Array(0);
-  /** Of the last fit, pair by pair: dual objective, iterations, how often some were put aside, support vectors. Not saved. */
+  /** Of the last fit, pair by pair; `shrinkings` counts how often variables were put aside. Not saved. */
   report: {
     readonly objective: number;
     readonly iterations: number;

@@ -252,6 +252,9 @@ test("what was fitted before stays where a fit is stopped, in every part of a pi
     240,
     6,
   );
+  expect((await pipeline(standardScaler(), logisticRegression({ maxIter: 2 })).fit(x, y)).converged).toBe(
+    false,
+  );
   // First pca is stopped, then it has been fitted and the classifier is.
   for (const stopAt of [1, 2]) {
     const controller = new AbortController();
