@@ -23,7 +23,7 @@ napi_value leastBytes(napi_env env, napi_callback_info info) {
 
 // fitSvm(device, x: Float32Array, settings: Float64Array, rows: Int32Array, problems: Int32Array, betas: Float64Array,
 // results: Float64Array, control: Int32Array) -> promise. A problem is its count and its positives, its rows follow
-// those of the problem before; results has four numbers for each.
+// those of the problem before; results has six numbers for each.
 napi_value fitSvm(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return fail(env, "fitSvm takes eight arguments");
@@ -36,7 +36,7 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
   double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
   int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
   if (!x || !s || !rows || !words || !betas || !results || !control || settingCount != 9 || controlCount != 2 ||
-      problemWords % 2 || resultCount != problemWords * 2 || betaCount != rowCount || !(s[0] >= 1))
+      problemWords % 2 || resultCount != problemWords * 3 || betaCount != rowCount || !(s[0] >= 1))
     return fail(env, "fitSvm: the arrays are not of the right types and lengths");
   const SvmSettings settings = {{SvmKernelKind(int32_t(s[1])), float(s[2]), float(s[3]), float(s[4])}, int64_t(s[0]), s[5], s[6], s[7], s[8]};
   auto problems = std::make_shared<std::vector<SvmProblem>>();
@@ -44,7 +44,7 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
   for (size_t i = 0; i < problemWords / 2; i++) {
     const int64_t count = words[2 * i], positives = words[2 * i + 1];
     if (count < 1 || positives < 0 || positives > count || at + count > rowCount) return fail(env, "fitSvm: a problem has no such rows");
-    problems->push_back({rows + at, count, positives, betas + at, results + 4 * i});
+    problems->push_back({rows + at, count, positives, betas + at, results + 6 * i});
     at += count;
   }
   const int64_t examples = int64_t(xLength) / settings.columns;
@@ -58,7 +58,7 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
 
 // fitLinearSvm(device, x: Float32Array, labels: Int32Array, classes: Int32Array, settings: Float64Array, weights:
 // Float64Array, results: Float64Array, control: Int32Array) -> promise. For each class, weights has one number a column
-// and the intercept, results two.
+// and the intercept, results three.
 napi_value fitLinearSvm(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return fail(env, "fitLinearSvm takes eight arguments");
@@ -71,7 +71,7 @@ napi_value fitLinearSvm(napi_env env, napi_callback_info info) {
   double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
   int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
   if (!x || !labels || !classes || !s || !weights || !results || !control || settingCount != 6 || controlCount != 2 || labelCount < 1 ||
-      !(s[0] >= 1) || xLength != labelCount * size_t(s[0]) || weightCount != classCount * (size_t(s[0]) + 1) || resultCount != 2 * classCount)
+      !(s[0] >= 1) || xLength != labelCount * size_t(s[0]) || weightCount != classCount * (size_t(s[0]) + 1) || resultCount != 3 * classCount)
     return fail(env, "fitLinearSvm: the arrays are not of the right types and lengths");
   const LinearSvmSettings settings = {int64_t(labelCount), int64_t(s[0]), s[1], s[2], int64_t(s[3]), s[4] != 0, uint64_t(s[5])};
   Call call;

@@ -27,6 +27,7 @@ void solve(const float* x, const int32_t* labels, int32_t positive, const Linear
   std::vector<int32_t> order(n);
   std::iota(order.begin(), order.end(), 0);
   int64_t active = n, pass = 0;
+  bool converged = false;
   double above = kInfinity, below = -kInfinity;  // of the last pass's gradients: what lies outside is skipped
   while (pass < s.maxIterations && !control.stopped()) {
     pass++;
@@ -53,7 +54,8 @@ void solve(const float* x, const int32_t* labels, int32_t positive, const Linear
       bias += step;
     }
     if (active == 0 || highest - lowest <= s.tolerance) {
-      if (active == n) break;
+      converged = active == n;
+      if (converged) break;
       active = n;
       above = kInfinity, below = -kInfinity;
       continue;
@@ -66,6 +68,7 @@ void solve(const float* x, const int32_t* labels, int32_t positive, const Linear
   for (int64_t i = 0; i < n; i++) objective += alpha[i] * (diagonal * alpha[i] / 2 - 1);
   result[0] = objective;
   result[1] = double(pass);
+  result[2] = converged;
 }
 
 }  // namespace
@@ -81,7 +84,7 @@ void linearSvmFit(Pool& pool, const float* x, const int32_t* labels, const int32
   }
   pool.parallel(classCount, [&](int64_t c, int) {
     if (control.stopped()) return;
-    solve(x, labels, classes[c], settings, norms.data(), Random::of(settings.seed, uint64_t(c)), weights + c * (d + 1), results + 2 * c, control);
+    solve(x, labels, classes[c], settings, norms.data(), Random::of(settings.seed, uint64_t(c)), weights + c * (d + 1), results + 3 * c, control);
     control.done();
   });
 }

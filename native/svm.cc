@@ -18,6 +18,8 @@ namespace flybrick {
 namespace {
 
 constexpr int64_t kBatch = 24;  // kernel rows of one product
+constexpr int64_t kOrders = 8;  // orders of places remembered, so that they take less than a batch
+constexpr uint32_t kLargest = 0x7e000000;  // bits of 2^125, below which sums of four kernel values stay finite
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr float kNever = std::numeric_limits<float>::infinity();
 
@@ -48,13 +50,14 @@ class Solver {
       loops_.svmFinish(settings_.kernel, 1, 1, &dot, 1, norm, norm, &to);
       bound(i);
     }
+    check(diagonal_.data());
   }
 
   void solve() {
     double iterations = 0;
     int64_t untilShrink = period();
     int64_t i = loops_.svmUpdate(f_.data(), active_, 0, zeros_.data(), zeros_.data(), up_.data());
-    while (iterations < settings_.maxIterations) {
+    while (iterations < settings_.maxIterations && !overflown_) {
       if (--untilShrink == 0) {
         if (control_.stopped()) return;
         untilShrink = period();
@@ -68,12 +71,18 @@ class Solver {
         j = loops_.svmPartner(f_.data(), active_, f_[i], diagonal_[i], rowI, diagonal_.data(), low_.data(), &gap);
       }
       if (j < 0 || gap < settings_.tolerance) {
-        if (active_ == n_) break;
+        if (active_ == n_) {
+          converged_ = true;
+          break;
+        }
         restore();
         untilShrink = 1;
         i = loops_.svmUpdate(f_.data(), active_, 0, zeros_.data(), zeros_.data(), up_.data());
         // Another look at all, before they are shrunk again.
-        if (i < 0 || f_[i] - lowest() < settings_.tolerance) break;
+        if (i < 0 || f_[i] - lowest() < settings_.tolerance) {
+          converged_ = true;
+          break;
+        }
         continue;
       }
       const float* rowJ = row(j);
@@ -116,14 +125,28 @@ class Solver {
     Row& row = rows_[order_[i]];
     row.used = ++clock_;
     const int32_t today = int32_t(places_.size()) - 1;
-    if (row.version != today) {
-      const int32_t* place = places_[row.version].data();
-      spare_.resize(n_);
-      for (int64_t p = 0; p < n_; p++) spare_[p] = row.values[place[order_[p]]];
-      std::memcpy(row.values.get(), spare_.data(), n_ * sizeof(float));
-      row.version = today;
-    }
+    if (row.version != today) bring(row);
     return row.values.get();
+  }
+
+  // Puts a row's values into today's order.
+  void bring(Row& row) {
+    const int32_t* place = places_[row.version].data();
+    spare_.resize(n_);
+    for (int64_t p = 0; p < n_; p++) spare_[p] = row.values[place[order_[p]]];
+    std::memcpy(row.values.get(), spare_.data(), n_ * sizeof(float));
+    row.version = int32_t(places_.size()) - 1;
+  }
+
+  // Notes kernel values of the examples that are no finite numbers, or too large to add.
+  void check(const float* values) {
+    uint32_t most = 0;
+    for (int64_t i = 0; i < problem_.count; i++) {
+      uint32_t bits;
+      std::memcpy(&bits, values + i, sizeof bits);
+      most = std::max(most, bits & 0x7fffffff);
+    }
+    overflown_ |= most > kLargest;
   }
 
   // Row i and those that will be asked for next: the furthest from the optimum at both ends.
@@ -172,6 +195,7 @@ class Solver {
            for (int64_t j = 0; j < columns; j++) at[j] = to[column + j] + row;
            loops_.svmFinish(settings_.kernel, rows, columns, c, ld, norms_.data() + row, norms.data() + column, at);
          });
+    for (const float* values : to) check(values);
   }
 
   // Memory of a row, zeroed behind the examples: fresh, or that of the row not used for longest.
@@ -214,7 +238,18 @@ class Solver {
     permute(f_), permute(beta_), permute(up_), permute(low_), permute(diagonal_), permute(sign_), permute(order_);
     places_.emplace_back(n_);
     for (int64_t p = 0; p < n_; p++) places_.back()[order_[p]] = int32_t(p);
+    if (int64_t(places_.size()) > kOrders) forgetOrders();
+    shrinkings_++;
     return true;
+  }
+
+  // Leaves the examples' order, which new rows come in, and today's.
+  void forgetOrders() {
+    for (const int32_t example : held_) {
+      bring(rows_[example]);
+      rows_[example].version = 1;
+    }
+    places_.erase(places_.begin() + 1, places_.end() - 1);
   }
 
   // f of the variables put aside, from the kernel rows of the support vectors; all are active then.
@@ -250,6 +285,9 @@ class Solver {
     problem_.result[1] = objective;
     problem_.result[2] = iterations;
     problem_.result[3] = double(computed_);
+    problem_.result[4] = double(shrinkings_);
+    problem_.result[5] = converged_;
+    if (overflown_) problem_.result[0] = problem_.result[1] = std::numeric_limits<double>::quiet_NaN();
   }
 
   Pool& pool_;
@@ -258,8 +296,8 @@ class Solver {
   const Control control_;
   const LearnerLoops& loops_;
   const int64_t n_;  // variables, padded
-  int64_t active_, capacity_, clock_ = 0, computed_ = 0;
-  bool restored_ = false;
+  int64_t active_, capacity_, clock_ = 0, computed_ = 0, shrinkings_ = 0;
+  bool restored_ = false, converged_ = false, overflown_ = false;
   std::vector<float> x_, norms_, batchX_, spare_;
   std::vector<Row> rows_;       // by example
   std::vector<int32_t> held_;   // examples whose rows are there

@@ -18,7 +18,9 @@ struct SvmProblem {
   const int32_t* rows;
   int64_t count, positives;
   double* beta;           // count: label times dual variable
-  double* result;         // intercept, dual objective, iterations, kernel rows computed
+  // Intercept and dual objective, NaN where kernel values overflow; iterations, kernel rows computed, shrinkings, and
+  // whether the optimum was reached.
+  double* result;
 };
 
 // What JavaScript watches and may stop.

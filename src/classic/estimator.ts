@@ -96,13 +96,26 @@ export abstract class Estimator {
   }
 }
 
+/** Runs a fit of estimators that keep what they were fitted to before where it throws. */
+export async function fitOrKeep(estimators: readonly Estimator[], work: () => Promise<void>): Promise<void> {
+  const before = estimators.map((one) => ({ ...one }));
+  try {
+    await work();
+  } catch (error) {
+    for (const [i, one] of estimators.entries()) Object.assign(one, before[i]);
+    throw error;
+  }
+}
+
 /** Learns from features how to change them. */
 export abstract class Transformer extends Estimator {
   /** Throws a UserError on an empty set and on features that are no finite numbers. */
   async fit(x: Matrix, options: WorkOptions = {}): Promise<this> {
     requireFinite(x);
-    await this.learn(x, options);
-    this.columns = x.columns;
+    await fitOrKeep([this], async () => {
+      await this.learn(x, options);
+      this.columns = x.columns;
+    });
     return this;
   }
 
@@ -112,6 +125,7 @@ export abstract class Transformer extends Estimator {
     return this.apply(x, options);
   }
 
+  /** Sets properties, changing none of the old ones' insides. */
   protected abstract learn(x: Matrix, options: WorkOptions): Promise<void>;
   protected abstract apply(x: Matrix, options: WorkOptions): Promise<Matrix>;
 }
@@ -120,6 +134,8 @@ export abstract class Transformer extends Estimator {
 export abstract class Classifier extends Estimator {
   /** The labels that `fit` saw, ascending. */
   classes: Int32Array = new Int32Array(0);
+  /** Whether the last fit reached its tolerance before `maxIter`; true of what has none. Not saved. */
+  converged = true;
 
   protected override saved(): readonly string[] {
     return [...super.saved(), "classes"];
@@ -133,14 +149,12 @@ export abstract class Classifier extends Estimator {
     requireFinite(x);
     const classes = classesOf(x, y);
     const numbers = new Map([...classes].map((label, i) => [label, i]));
-    await this.learn(
-      x,
-      Int32Array.from(y, (label) => numbers.get(label)!),
-      classes.length,
-      options,
-    );
-    this.columns = x.columns;
-    this.classes = classes;
+    const indices = Int32Array.from(y, (label) => numbers.get(label)!);
+    await fitOrKeep([this], async () => {
+      await this.learn(x, indices, classes.length, options);
+      this.columns = x.columns;
+      this.classes = classes;
+    });
     return this;
   }
 
@@ -160,7 +174,7 @@ export abstract class Classifier extends Estimator {
     return found.reduce((hits, label, i) => hits + (label === y[i] ? 1 : 0), 0) / x.rows;
   }
 
-  /** `y` holds numbers from 0 to `classes` - 1. */
+  /** Sets properties, changing none of the old ones' insides. `y` holds numbers from 0 to `classes` - 1. */
   protected abstract learn(x: Matrix, y: Int32Array, classes: number, options: WorkOptions): Promise<void>;
   /** The number of each row's class, from 0. */
   protected abstract decide(x: Matrix, options: WorkOptions): Promise<Int32Array>;

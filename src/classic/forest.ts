@@ -77,8 +77,9 @@ export class Forest extends Classifier {
     x: Matrix,
     y: Int32Array,
     classes: number,
-    { signal, onProgress }: WorkOptions,
+    options: WorkOptions,
   ): Promise<void> {
+    const { signal, onProgress } = options;
     const {
       nEstimators = 100,
       maxFeatures = "sqrt",
@@ -95,7 +96,7 @@ export class Forest extends Classifier {
     const native = learners(this.kind);
     const isExtra = this.kind === "extraTreesClassifier";
     const trees = await native.growForest(
-      binFeatures(x),
+      await binFeatures(x, options),
       y,
       {
         features: x.columns,
@@ -172,13 +173,17 @@ export function extraTreesClassifier(options: ForestOptions = {}): Forest {
   return new Forest("extraTreesClassifier", options);
 }
 
-/** A bin for each distinct value where there are at most 256, else bins of about as many examples each. */
-export function binFeatures(x: Matrix): Bins {
+/**
+ * A bin for each distinct value where there are at most 256, else bins of about as many examples each. Progress counts
+ * features.
+ */
+export async function binFeatures(x: Matrix, options: WorkOptions = {}): Promise<Bins> {
   const { rows, columns, values } = x;
   const codes = new Uint8Array(rows * columns);
   const lows = new Float32Array(columns * bins);
   const highs = new Float32Array(columns * bins);
   const column = new Float32Array(rows);
+  const stepper = new Stepper(options, "features", columns);
   for (let j = 0; j < columns; j++) {
     for (let i = 0; i < rows; i++) column[i] = values[i * columns + j]!;
     const sorted = column.slice().sort();
@@ -205,6 +210,7 @@ export function binFeatures(x: Matrix): Bins {
       }
       codes[j * rows + i] = low;
     }
+    await stepper.step(j + 1);
   }
   return { codes, lows, highs };
 }

@@ -12,6 +12,13 @@ export interface LbfgsOptions {
   readonly onIteration?: (iteration: number) => Promise<void>;
 }
 
+export interface Minimum {
+  readonly point: Float64Array;
+  readonly iterations: number;
+  /** Whether the gradient came within the tolerance. */
+  readonly converged: boolean;
+}
+
 /** Of a value computed in float32, relative to it. */
 const rounding = 1e-6;
 /** Pairs of steps and changes of the gradient that are remembered. */
@@ -25,13 +32,14 @@ export async function minimize(
   slopeAt: (point: Float64Array) => Promise<Slope>,
   start: Float64Array,
   { maxIterations, tolerance, onIteration }: LbfgsOptions,
-): Promise<Float64Array> {
+): Promise<Minimum> {
   const steps: Float64Array[] = [];
   const changes: Float64Array[] = [];
   let point = start;
   let here = await slopeAt(point);
-  for (let iteration = 1; iteration <= maxIterations; iteration++) {
-    if (here.gradient.every((value) => Math.abs(value) <= tolerance)) break;
+  let iterations = 0;
+  const isFlat = (): boolean => here.gradient.every((value) => Math.abs(value) <= tolerance);
+  while (iterations < maxIterations && !isFlat()) {
     const direction = twoLoops(here.gradient, steps, changes);
     const descent = dot(direction, here.gradient);
     let rate = steps.length === 0 ? Math.min(1, 1 / Math.sqrt(-descent)) : 1;
@@ -62,9 +70,10 @@ export async function minimize(
     }
     point = next;
     here = there;
-    await onIteration?.(iteration);
+    iterations++;
+    await onIteration?.(iterations);
   }
-  return point;
+  return { point, iterations, converged: isFlat() };
 }
 
 /** The direction -H g, H the inverse Hessian that the remembered pairs stand for. */

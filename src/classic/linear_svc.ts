@@ -10,7 +10,7 @@ import {
   type WorkOptions,
 } from "./estimator.js";
 import { learners } from "./learners.js";
-import { type Matrix, rowBlocks, zeroMatrix } from "./matrix.js";
+import { type Matrix, requireFiniteNorms, rowBlocks, zeroMatrix } from "./matrix.js";
 
 export interface LinearSvcOptions {
   /** Price of a violated margin; 1 if left out. */
@@ -52,6 +52,7 @@ export class LinearSvc extends Classifier {
     { signal, onProgress }: WorkOptions,
   ): Promise<void> {
     const { C = 1, loss = "squaredHinge", tol = 1e-4, maxIter = 1000, randomState = 0 } = this.options;
+    requireFiniteNorms(x);
     const positives = classes === 2 ? Int32Array.of(1) : Int32Array.from({ length: classes }, (_, c) => c);
     const solutions = await learners(this.kind).fitLinearSvm(
       x.values,
@@ -61,15 +62,18 @@ export class LinearSvc extends Classifier {
       { C, tol, maxIter, squared: loss === "squaredHinge", seed: randomState },
       { signal, onProgress: (done) => onProgress?.({ what: "classes", done, total: positives.length }) },
     );
-    this.coef = zeroMatrix(positives.length, x.columns);
-    for (const [c, { weights }] of solutions.entries()) this.coef.values.set(weights, c * x.columns);
+    const coef = zeroMatrix(positives.length, x.columns);
+    for (const [c, { weights }] of solutions.entries()) coef.values.set(weights, c * x.columns);
+    this.coef = coef;
     this.intercept = Float32Array.from(solutions, ({ intercept }) => intercept);
     this.report = solutions.map(({ objective, iterations }) => ({ objective, iterations }));
+    this.converged = solutions.every(({ converged }) => converged);
   }
 
   /** Decision values [rows, classes] in the order of `classes`; of two classes [rows, 1], positive for the second. */
   async decisionFunction(x: Matrix, options: WorkOptions = {}): Promise<Float32Array> {
     this.requireFeatures(x);
+    requireFiniteNorms(x);
     const { rows: outputs, columns, values } = this.coef;
     const weight = tensor(values, [outputs, columns]);
     const bias = tensor(this.intercept);

@@ -1,7 +1,7 @@
 import { gradients } from "../ops/gradients.js";
 import { linear } from "../ops/matmul.js";
 import { crossEntropy, softmax } from "../ops/softmax.js";
-import { evaluate, tensor, variable } from "../tensor/tensor.js";
+import { evaluate, type Tensor, tensor, variable } from "../tensor/tensor.js";
 import {
   Classifier,
   isCount,
@@ -11,7 +11,7 @@ import {
   type WorkOptions,
 } from "./estimator.js";
 import { minimize } from "./lbfgs.js";
-import { type Matrix, matrix, zeroMatrix } from "./matrix.js";
+import { type Matrix, matrix, requireFiniteNorms, rowBlocks, zeroMatrix } from "./matrix.js";
 
 export interface LogisticRegressionOptions {
   /** Inverse of the penalty's strength; 1 if left out. */
@@ -29,6 +29,8 @@ export class LogisticRegression extends Classifier {
   /** [classes, features] */
   coef: Matrix = zeroMatrix(0, 0);
   intercept = new Float32Array(0);
+  /** Of the last fit: iterations, and whether the gradient came within `tol`. Not saved. */
+  report = { iterations: 0, converged: true };
 
   constructor(readonly options: LogisticRegressionOptions = {}) {
     super();
@@ -39,22 +41,32 @@ export class LogisticRegression extends Classifier {
   }
 
   /** Probabilities [rows, classes] in the order of `classes`. */
-  async predictProba(x: Matrix): Promise<Float32Array> {
+  async predictProba(x: Matrix, options: WorkOptions = {}): Promise<Float32Array> {
     this.requireFeatures(x);
-    return x.rows === 0 ? new Float32Array(0) : softmax(this.logits(x)).data();
+    return this.outputs(x, softmax, options);
   }
 
-  protected override async decide(x: Matrix): Promise<Int32Array> {
-    return largestInRows(await this.logits(x).data(), this.classes.length);
+  protected override async decide(x: Matrix, options: WorkOptions): Promise<Int32Array> {
+    return largestInRows(await this.outputs(x, (logits) => logits, options), this.classes.length);
   }
 
-  private logits(x: Matrix) {
-    const { rows, columns, values } = this.coef;
-    return linear(
-      tensor(x.values, [x.rows, columns]),
-      tensor(values, [rows, columns]),
-      tensor(this.intercept),
-    );
+  private async outputs(
+    x: Matrix,
+    of: (logits: Tensor) => Tensor,
+    options: WorkOptions,
+  ): Promise<Float32Array> {
+    requireFiniteNorms(x);
+    const { rows: classes, columns, values } = this.coef;
+    const weight = tensor(values, [classes, columns]);
+    const bias = tensor(this.intercept);
+    const out = new Float32Array(x.rows * classes);
+    const stepper = new Stepper(options, "examples", x.rows);
+    for (const { start, block } of rowBlocks(x)) {
+      const logits = linear(tensor(block.values, [block.rows, columns]), weight, bias);
+      out.set(await of(logits).data(), start * classes);
+      await stepper.step(start + block.rows);
+    }
+    return out;
   }
 
   protected override async learn(
@@ -63,6 +75,7 @@ export class LogisticRegression extends Classifier {
     classes: number,
     options: WorkOptions,
   ): Promise<void> {
+    requireFiniteNorms(x);
     const { C = 1, tol = 1e-5, maxIter = 100 } = this.options;
     const count = classes * x.columns;
     const inputs = tensor(x.values, [x.rows, x.columns]);
@@ -86,13 +99,15 @@ export class LogisticRegression extends Classifier {
       return { value: (await loss.item()) + squares / (2 * C * x.rows), gradient };
     };
     const stepper = new Stepper(options, "iterations", maxIter);
-    const found = await minimize(slopeAt, new Float64Array(count + classes), {
+    const { point, iterations, converged } = await minimize(slopeAt, new Float64Array(count + classes), {
       maxIterations: maxIter,
       tolerance: tol,
       onIteration: (iteration) => stepper.step(iteration),
     });
-    this.coef = matrix(found.subarray(0, count), classes, x.columns);
-    this.intercept = Float32Array.from(found.subarray(count));
+    this.coef = matrix(point.subarray(0, count), classes, x.columns);
+    this.intercept = Float32Array.from(point.subarray(count));
+    this.report = { iterations, converged };
+    this.converged = converged;
   }
 }
 

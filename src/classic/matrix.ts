@@ -106,6 +106,13 @@ export function requireFinite(x: Matrix): void {
   );
 }
 
+/** Throws a UserError where products of rows overflow, because float32 does not hold some row's squared length. */
+export function requireFiniteNorms(x: Matrix): void {
+  const bad = squaredNorms(x).indexOf(Number.POSITIVE_INFINITY);
+  if (bad >= 0)
+    throw new UserError(`the squared features of row ${bad} of x overflow float32; standardise the features`);
+}
+
 /** Mean of each column, in double precision. */
 export function columnMeans({ values, rows, columns }: Matrix): Float64Array {
   const means = new Float64Array(columns);

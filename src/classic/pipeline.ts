@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import { Classifier, type ModelState, Transformer, type WorkOptions } from "./estimator.js";
+import { Classifier, fitOrKeep, type ModelState, Transformer, type WorkOptions } from "./estimator.js";
 import type { Matrix } from "./matrix.js";
 
 /** Transformers one after the other, then a classifier, as one classifier. */
@@ -25,8 +25,11 @@ export class Pipeline extends Classifier {
     _classes: number,
     options: WorkOptions,
   ): Promise<void> {
-    for (const one of this.transformers) x = await (await one.fit(x, options)).transform(x, options);
-    await this.classifier.fit(x, y, options);
+    await fitOrKeep([...this.transformers, this.classifier], async () => {
+      for (const one of this.transformers) x = await (await one.fit(x, options)).transform(x, options);
+      await this.classifier.fit(x, y, options);
+    });
+    this.converged = this.classifier.converged;
   }
 
   protected override async decide(x: Matrix, options: WorkOptions): Promise<Int32Array> {

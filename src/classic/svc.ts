@@ -3,18 +3,27 @@ import { shuffledOrder } from "../data/index.js";
 import type { SvmProblem, SvmSolution } from "../devices/learners.js";
 import { Classifier, isCount, requireSetting, type WorkOptions } from "./estimator.js";
 import { learners } from "./learners.js";
-import { type Matrix, row, takeRows, zeroMatrix } from "./matrix.js";
+import { type Matrix, requireFiniteNorms, requireMemory, row, takeRows, zeroMatrix } from "./matrix.js";
 import { couplePairs, fitSigmoid, sigmoidAt } from "./platt.js";
-import { type KernelName, kernelProducts, type SvmKernel } from "./svm_kernel.js";
+import {
+  type KernelName,
+  kernelProducts,
+  placedFor,
+  requireFiniteKernel,
+  type SvmKernel,
+} from "./svm_kernel.js";
 
 export interface SvcOptions {
   /** Price of a violated margin; 1 if left out. */
   readonly C?: number;
-  /** `rbf` if left out. */
+  /**
+   * `rbf` if left out, which does not mind where features lie. The others do, in value and in float32's rounding:
+   * standardise the features for them.
+   */
   readonly kernel?: KernelName;
   /** A number, `scale`: 1 / (features x variance of all values), or `auto`: 1 / features; `scale` if left out. */
   readonly gamma?: number | "scale" | "auto";
-  /** Of the polynomial kernel; 3 if left out. */
+  /** Of the polynomial kernel, a whole number; 3 if left out. */
   readonly degree?: number;
   /** Of the polynomial and the sigmoid kernel; 0 if left out. */
   readonly coef0?: number;
@@ -42,11 +51,12 @@ export class Svc extends Classifier {
   dualCoef: Matrix = zeroMatrix(0, 0);
   /** One a pair. */
   intercept = new Float32Array(0);
-  /** Of the last fit, pair by pair: dual objective, iterations, support vectors. Not saved. */
+  /** Of the last fit, pair by pair; `shrinkings` counts how often variables were put aside. Not saved. */
   report: {
     readonly objective: number;
     readonly iterations: number;
     readonly kernelRows: number;
+    readonly shrinkings: number;
     readonly support: number;
   }[] = [];
   private gamma = 0;
@@ -73,12 +83,12 @@ export class Svc extends Classifier {
       "linear, poly, rbf or sigmoid",
     );
     requireSetting(
-      gamma === "scale" || gamma === "auto" || (typeof gamma === "number" && gamma > 0),
+      gamma === "scale" || gamma === "auto" || (Number.isFinite(gamma) && gamma > 0),
       "gamma",
       gamma,
-      "scale, auto or a number above 0",
+      "scale, auto or a finite number above 0",
     );
-    requireSetting(Number.isFinite(degree) && degree >= 0, "degree", degree, "a number of at least 0");
+    requireSetting(degree === 0 || isCount(degree), "degree", degree, "a whole number of at least 0");
     requireSetting(Number.isFinite(coef0), "coef0", coef0, "a finite number");
     requireSetting(tol > 0, "tol", tol, "a number above 0");
     requireSetting(cacheSize > 0, "cacheSize", cacheSize, "a number of MiB above 0");
@@ -107,15 +117,17 @@ export class Svc extends Classifier {
       ? await this.fitSigmoids(x, gamma, pairs, options)
       : zeroMatrix(0, 2);
     Object.assign(this, model, { gamma, sigmoids });
-    this.report = solutions.map(({ beta, objective, iterations, kernelRows }) => ({
+    this.converged = solutions.every(({ converged }) => converged);
+    this.report = solutions.map(({ beta, objective, iterations, kernelRows, shrinkings }) => ({
       objective,
       iterations,
       kernelRows,
+      shrinkings,
       support: beta.reduce((count, value) => count + (value === 0 ? 0 : 1), 0),
     }));
   }
 
-  private solve(
+  private async solve(
     x: Matrix,
     gamma: number,
     problems: readonly SvmProblem[],
@@ -132,16 +144,26 @@ export class Svc extends Classifier {
       throw new UserError(
         `cacheSize is ${cacheSize} MiB and the kernel rows of two classes of ${most} examples together take ${Math.ceil(least / 2 ** 20)} at least; give as many, or fewer examples`,
       );
-    return native.fitSvm(
-      x.values,
+    requireMemory(
+      Math.min(cacheBytes, atOnce * most * most * 4) + (atOnce * most + x.rows) * x.columns * 4,
+      `kernel rows and examples of cacheSize ${cacheSize} MiB`,
+      "lower cacheSize",
+    );
+    const kernel = this.kernelWith(gamma);
+    const examples = placedFor(kernel.kernel, x);
+    requireFiniteNorms(examples);
+    const solutions = await native.fitSvm(
+      examples.values,
       x.columns,
-      { ...this.kernelWith(gamma), C, tol, cacheBytes, maxIter },
+      { ...kernel, C, tol, cacheBytes, maxIter },
       problems,
       {
         signal,
         onProgress: (done) => onProgress?.({ what, done, total: problems.length }),
       },
     );
+    requireFiniteKernel(solutions.flatMap(({ intercept, objective }) => [intercept, objective]));
+    return solutions;
   }
 
   private kernelWith(gamma: number): SvmKernel {
@@ -166,8 +188,10 @@ export class Svc extends Classifier {
     );
     const sigmoids = zeroMatrix(pairs.length, 2);
     for (let pair = 0; pair < pairs.length; pair++) {
-      const values: number[] = [];
-      const positive: boolean[] = [];
+      const size = pairs[pair]!.rows.length;
+      const values = new Float32Array(size);
+      const positive = new Uint8Array(size);
+      let at = 0;
       for (let fold = pair * folds; fold < (pair + 1) * folds; fold++) {
         const { seen, unseen } = splits[fold]!;
         const { supportVectors, dualCoef, intercept } = assemble(x, [seen], [solutions[fold]!]);
@@ -178,10 +202,11 @@ export class Svc extends Classifier {
             : await kernelProducts(this.kernelWith(gamma), rows, supportVectors, dualCoef, intercept, {
                 signal: options.signal,
               });
-        values.push(...found);
-        for (let i = 0; i < found.length; i++) positive.push(i < unseen.positives);
+        values.set(found, at);
+        positive.fill(1, at, at + unseen.positives);
+        at += found.length;
       }
-      const { a, b } = fitSigmoid(values, (i) => positive[i]!);
+      const { a, b } = fitSigmoid(values, (i) => positive[i] === 1);
       row(sigmoids, pair).set([a, b]);
     }
     return sigmoids;
@@ -242,7 +267,10 @@ function pairsOf(classes: number): [number, number][] {
 }
 
 function problemOf(positive: Int32Array, negative: Int32Array): SvmProblem {
-  return { rows: Int32Array.of(...positive, ...negative), positives: positive.length };
+  const rows = new Int32Array(positive.length + negative.length);
+  rows.set(positive);
+  rows.set(negative, positive.length);
+  return { rows, positives: positive.length };
 }
 
 /** Takes each class apart into five, so that no part has seen itself. */

@@ -27,11 +27,16 @@ export interface SvmProblem {
 export interface SvmSolution {
   /** Label times dual variable of each of the problem's rows. */
   readonly beta: Float64Array;
+  /** NaN, as `objective`, where kernel values overflow. */
   readonly intercept: number;
   /** The dual's value, to be minimised. */
   readonly objective: number;
   readonly iterations: number;
   readonly kernelRows: number;
+  /** How often variables were put aside. */
+  readonly shrinkings: number;
+  /** Whether it stopped by `tol`. */
+  readonly converged: boolean;
 }
 
 export interface LinearSvmSettings {
@@ -51,6 +56,8 @@ export interface LinearSvmSolution {
   /** The dual's value, to be minimised. */
   readonly objective: number;
   readonly iterations: number;
+  /** Whether it stopped by `tol`. */
+  readonly converged: boolean;
 }
 
 export interface ForestSettings {

@@ -69,6 +69,11 @@ for (const [name, device] of await testDevices())
       useDevice(device);
       const model = await logisticRegression({ C: 0.5, tol: 1e-7, maxIter: 1000 }).fit(x, y);
       expect(relativeError(model.coef.values, expected.softmax.coef)).toBeLessThan(1e-3);
+      expect(model.report.iterations).toBeLessThan(1000);
+      const short = await logisticRegression({ maxIter: 3 }).fit(x, y);
+      expect([short.report, short.converged]).toEqual([{ iterations: 3, converged: false }, false]);
+      const easy = await logisticRegression({ tol: 1e-2, maxIter: 1000 }).fit(x, y);
+      expect([easy.report.converged, easy.converged]).toEqual([true, true]);
       const probabilities = await model.predictProba(unseen);
       expect(relativeError(probabilities, expected.softmax.probabilities)).toBeLessThan(1e-3);
     });
@@ -222,4 +227,52 @@ test("progress is told and a signal stops the work with its reason", async () =>
   await expect(model.predict(unseen, { signal })).rejects.toThrow("enough");
   await expect(pca().fit(x, { signal })).rejects.toThrow("enough");
   await expect(logisticRegression().fit(x, y, { signal })).rejects.toThrow("enough");
+  const softmax = await logisticRegression().fit(x, y);
+  const parts: unknown[] = [];
+  await softmax.predict(unseen, { onProgress: (progress) => parts.push(progress) });
+  expect(parts).toEqual([{ what: "examples", done: 80, total: 80 }]);
+  await expect(softmax.predict(unseen, { signal })).rejects.toThrow("enough");
+  await expect(softmax.predictProba(unseen, { signal })).rejects.toThrow("enough");
+});
+
+test("features whose squares overflow are refused", async () => {
+  useDevice(cpu);
+  const huge = matrix([1, -1e20], 2, 1);
+  await expect(logisticRegression().fit(huge, [1, 2])).rejects.toThrow("row 1 of x overflow float32");
+  const model = await logisticRegression().fit(matrix([1, 2], 2, 1), [1, 2]);
+  await expect(model.predict(huge)).rejects.toThrow("row 1 of x overflow float32; standardise the features");
+});
+
+test("what was fitted before stays where a fit is stopped, in every part of a pipeline", async () => {
+  useDevice(cpu);
+  const model = await pipeline(standardScaler(), pca({ nComponents: 3 }), logisticRegression()).fit(x, y);
+  const before = await model.predict(unseen);
+  const other = matrix(
+    x.values.map((value, i) => value * (i % 7) - 50),
+    240,
+    6,
+  );
+  expect((await pipeline(standardScaler(), logisticRegression({ maxIter: 2 })).fit(x, y)).converged).toBe(
+    false,
+  );
+  // First pca is stopped, then it has been fitted and the classifier is.
+  for (const stopAt of [1, 2]) {
+    const controller = new AbortController();
+    let passes = 0;
+    const running = model.fit(other, y, {
+      signal: controller.signal,
+      onProgress: ({ what, done, total }) => {
+        if (what === "examples" && done === total && ++passes === stopAt)
+          controller.abort(new Error("halfway"));
+      },
+    });
+    await expect(running).rejects.toThrow("halfway");
+    expect([...(await model.predict(unseen))]).toEqual([...before]);
+  }
+  const narrow = matrix(x.values.subarray(0, 480), 160, 3);
+  const reduced = await pca({ nComponents: 2 }).fit(x);
+  const { values } = await reduced.transform(unseen);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await expect(reduced.fit(narrow, { signal })).rejects.toThrow("enough");
+  expect(relativeError((await reduced.transform(unseen)).values, values)).toBe(0);
 });

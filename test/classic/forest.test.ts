@@ -77,6 +77,14 @@ test("images are told apart, a signal stops it, settings out of range are refuse
       y.map(() => 1),
     ),
   ).rejects.toThrow("one class only");
+  await expect(randomForestClassifier().fit(matrix([1, Number.NaN], 2, 1), [1, 2])).rejects.toThrow(
+    "x holds NaN in row 1",
+  );
+  await expect(randomForestClassifier().fit(matrix([], 0, 6), [])).rejects.toThrow("x has 0 rows");
+  await expect(model.predict(matrix(new Float32Array(784).fill(Number.NaN), 1, 784))).rejects.toThrow(
+    "x holds NaN in row 0",
+  );
+  expect(await model.predict(matrix([], 0, 784))).toHaveLength(0);
 });
 
 describe("beside scikit-learn", async () => {
@@ -195,21 +203,21 @@ describe("bins", () => {
   const crowd = Float32Array.from({ length: 5000 }, (_, i) => ((i * 0.6180339887) % 1) ** 3 * 1000);
   const repeated = crowd.map((value, i) => (i % 3 === 0 ? 500 : value));
 
-  test("a value each where there are at most 256", () => {
-    const { codes, lows, highs } = binFeatures(matrix([7, -2, 7, 0.5], 4, 1));
+  test("a value each where there are at most 256", async () => {
+    const { codes, lows, highs } = await binFeatures(matrix([7, -2, 7, 0.5], 4, 1));
     expect([...codes]).toEqual([2, 0, 2, 1]);
     expect([...lows.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
     expect([...highs.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
     const whole = Float32Array.from({ length: 1000 }, (_, i) => i % 256);
-    expect(binFeatures(matrix(whole, 1000, 1)).codes.every((code, i) => code === i % 256)).toBe(true);
+    expect((await binFeatures(matrix(whole, 1000, 1))).codes.every((code, i) => code === i % 256)).toBe(true);
   });
 
   for (const [name, values] of [
     ["all different", crowd],
     ["a third the same", repeated],
   ] as const)
-    test(`of about as many examples each where there are more: ${name}`, () => {
-      const { codes, lows, highs } = binFeatures(matrix(values, 5000, 1));
+    test(`of about as many examples each where there are more: ${name}`, async () => {
+      const { codes, lows, highs } = await binFeatures(matrix(values, 5000, 1));
       const counts = new Int32Array(256);
       for (const code of codes) counts[code]!++;
       const bins = counts.findLastIndex((count) => count > 0) + 1;
@@ -219,6 +227,26 @@ describe("bins", () => {
       expect(Math.max(...usual)).toBeLessThanOrEqual(2 * Math.ceil(5000 / 256));
       expect(bins).toBeGreaterThan(name === "all different" ? 250 : 160);
     });
+
+  test("a signal stops it between features, progress is told", async () => {
+    const wide = matrix(new Float32Array(2000 * 1000), 2000, 1000);
+    const controller = new AbortController();
+    const told: number[] = [];
+    const running = binFeatures(wide, {
+      signal: controller.signal,
+      onProgress: ({ what, done }) => {
+        expect(what).toBe("features");
+        told.push(done);
+        controller.abort(new Error("enough"));
+      },
+    });
+    await expect(running).rejects.toThrow("enough");
+    expect(told).toHaveLength(1);
+    expect(told[0]!).toBeLessThan(1000);
+    const narrow: number[] = [];
+    await binFeatures(matrix([1, 2], 1, 2), { onProgress: ({ done }) => narrow.push(done) });
+    expect(narrow.at(-1)).toBe(2);
+  });
 
   test("cut a step of many values to within a bin's examples", async () => {
     useDevice(await openCpu({ threads: 2 }));

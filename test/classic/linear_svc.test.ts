@@ -49,6 +49,8 @@ describe("beside liblinear", () => {
         takeRows(x, rows),
         rows.map((i) => y[i]!),
       );
+      expect(model.converged).toBe(true);
+      expect((await linearSvc({ maxIter: 2 }).fit(x, y)).converged).toBe(false);
       // At the optimum the dual's value is the primal's with the other sign.
       expect(
         relativeError(
@@ -127,6 +129,9 @@ test("bad input is told in a sentence, no rows give no decisions", async () => {
   await expect(linearSvc().fit(matrix([1, 2], 2, 1), [1, 1])).rejects.toThrow("one class only, 1");
   await expect(linearSvc().fit(matrix([1, Number.NaN], 2, 1), [1, 2])).rejects.toThrow(
     "x holds NaN in row 1",
+  );
+  await expect(linearSvc().fit(matrix([1, -1e20], 2, 1), [1, 2])).rejects.toThrow(
+    "the squared features of row 1 of x overflow float32; standardise the features",
   );
   await expect(linearSvc().predict(unseen)).rejects.toThrow("not fitted yet");
   const model = await linearSvc().fit(x, y);

@@ -15,13 +15,16 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
       const rows = joined(problems.map((problem) => problem.rows));
       const words = Int32Array.from(problems.flatMap((problem) => [problem.rows.length, problem.positives]));
       const betas = new Float64Array(rows.length);
-      const results = new Float64Array(4 * problems.length);
+      const results = new Float64Array(6 * problems.length);
       await watched(watch, (control) =>
         addon.fitSvm(device, x, Float64Array.from(numbers), rows, words, betas, results, control),
       );
       let at = 0;
       return problems.map((problem, i) => {
-        const [intercept, objective, iterations, kernelRows] = results.subarray(4 * i, 4 * i + 4);
+        const [intercept, objective, iterations, kernelRows, shrinkings, converged] = results.subarray(
+          6 * i,
+          6 * i + 6,
+        );
         const beta = betas.slice(at, at + problem.rows.length);
         at += beta.length;
         return {
@@ -30,24 +33,27 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
           objective: objective!,
           iterations: iterations!,
           kernelRows: kernelRows!,
+          shrinkings: shrinkings!,
+          converged: converged === 1,
         };
       });
     },
     async fitLinearSvm(x, columns, labels, classes, { C, tol, maxIter, squared, seed }, watch) {
       const numbers = Float64Array.of(columns, C, tol, maxIter, Number(squared), seed);
       const weights = new Float64Array(classes.length * (columns + 1));
-      const results = new Float64Array(2 * classes.length);
+      const results = new Float64Array(3 * classes.length);
       await watched(watch, (control) =>
         addon.fitLinearSvm(device, x, labels, classes, numbers, weights, results, control),
       );
       return Array.from(classes, (_, c) => {
         const all = weights.subarray(c * (columns + 1), (c + 1) * (columns + 1));
-        const [objective, iterations] = results.subarray(2 * c, 2 * c + 2);
+        const [objective, iterations, converged] = results.subarray(3 * c, 3 * c + 3);
         return {
           weights: all.subarray(0, columns),
           intercept: all[columns]!,
           objective: objective!,
           iterations: iterations!,
+          converged: converged === 1,
         };
       });
     },
