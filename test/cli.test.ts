@@ -452,6 +452,12 @@ describe("a run that is resumed", () => {
   test("gives predict its own test images", () =>
     refuses(["predict", whole, "--test-image", "60"], "there is no test image 60: give a number below 60"));
 
+  test("may have been trained on the sample: --data-dir still says where to look now", () =>
+    refuses(
+      ["predict", join(work, "run"), "--data-dir", few, "--test-image", "60"],
+      "there is no test image 60: give a number below 60",
+    ));
+
   test("goes on to the same weights and metrics, from any folder", async () => {
     // As a process leaves it that was killed after an epoch's metrics and before its checkpoint.
     appendFileSync(join(stopped, "metrics.jsonl"), '{"epoch":99,"loss":0}\n{"epoch":100');
@@ -737,6 +743,12 @@ describe("bad input is one sentence and exit code 1:", () => {
       `${flag} has no effect with --optimizer adam: leave it out, or take --optimizer sgd.`,
     ),
   );
+  test("no run tells of settings that its optimizer leaves without effect", async () => {
+    const args = ["train", "softmax", "--recipe", "fast", "--optimizer", "adam", "--data-dir", "none"];
+    const { stdout } = await flybrick(...args, "--schedule", "one-cycle");
+    expect(stdout).toContain("--optimizer adam");
+    expect(stdout).not.toMatch(/--momentum|nesterov|--warmup-steps/);
+  });
   test("ways to draw weights that are not drawn", () =>
     refuses(
       ["train", "softmax", "--initializer", "kaiming-normal", "--weights", "never.safetensors"],

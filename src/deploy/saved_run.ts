@@ -87,7 +87,8 @@ export async function openRun(run: string, data: DataPlace = {}): Promise<SavedR
   const config: RunConfig = {
     ...earliest,
     ...(directory.config as unknown as RunConfig),
-    ...(dataDir === undefined ? {} : { dataDir }),
+    // A folder given now goes before a sample taken then.
+    ...(dataDir === undefined ? {} : { dataDir, sample: false }),
     ...(sample === undefined ? {} : { sample }),
   };
   const { model, resize, normalize, recipe } = config;
@@ -143,14 +144,14 @@ export async function requireSameModel({ directory, config }: SavedRun): Promise
  */
 export async function loadNetwork(run: SavedRun): Promise<Sequential> {
   await requireSameModel(run);
+  const { model, resize, seed } = run.config;
+  const net = (await loadModel(model, seed)).build([1, resize, resize]);
   const { path } = run.directory;
   const weights = join(path, "model.safetensors");
   if (!existsSync(weights))
     throw new UserError(
       `${path} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`,
     );
-  const { model, resize, seed } = run.config;
-  const net = (await loadModel(model, seed)).build([1, resize, resize]);
   await loadWeights(net, weights);
   return net;
 }
