@@ -160,10 +160,11 @@ export async function loadNetwork(run: SavedRun): Promise<Sequential> {
 export async function loadTrained(run: string, place: DataPlace = {}): Promise<TrainedNetwork> {
   const saved = await openRun(run, place);
   const { model, data: name, dataDir: directory, sample, normalize } = saved.config;
+  const classNames = classNamesOf(name);
   return {
     net: await loadNetwork(saved),
     model,
-    classNames: classNamesOf(name),
+    classNames,
     normalization: normalize || null,
     data: { name, directory, sample },
   };
