@@ -370,7 +370,8 @@ describe("a run that is resumed", () => {
       ["train", ...options, "--out", stopped],
       [[/epoch\s+2\/60/, "SIGINT"]],
     );
-    expect(code).toBe(0);
+    // So that `train && evaluate` ends here.
+    expect(code).toBe(130);
     expect(output).toMatch(/Stopped after step \d+; weights are in /);
     expect(output).toContain(`flybrick train --resume '${stopped}'`);
     expect(existsSync(join(stopped, "model.safetensors"))).toBe(true);
@@ -418,6 +419,45 @@ describe("a run that is resumed", () => {
     expect(readdirSync(stopped).filter((name) => name.endsWith(".lock"))).toEqual([]);
   });
 
+  test("warns of a device that may compute other bits, and of no other number of threads", async () => {
+    const run = join(work, "other device");
+    cpSync(stopped, run, { recursive: true });
+    const begun = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+    writeFileSync(
+      join(run, "config.json"),
+      JSON.stringify({ ...begun, device: "abacus", deviceDescription: "ten beads, 3 threads" }),
+    );
+    const { code, stdout } = await flybrick("train", "--resume", run);
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `Warning: ${run} was begun on abacus, ten beads, 3 threads: its bits may differ from an uninterrupted run's.\n`,
+    );
+    const same = join(work, "same device");
+    cpSync(stopped, same, { recursive: true });
+    const deviceDescription = begun.deviceDescription.replace(/\d+ threads?/, "77 threads");
+    writeFileSync(join(same, "config.json"), JSON.stringify({ ...begun, deviceDescription }));
+    expect((await flybrick("train", "--resume", same)).stdout).not.toContain("Warning");
+  });
+
+  test("holds no weights if it was killed in its first epoch: evaluate, export and predict say so", async () => {
+    const run = join(work, "killed early");
+    cpSync(stopped, run, { recursive: true });
+    rmSync(join(run, "model.safetensors"));
+    const message = `${run} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`;
+    await refuses(["evaluate", run], message);
+    await refuses(["export", run, "--out", "never.onnx"], message);
+    await refuses(["predict", run, "never.png"], message);
+  });
+
+  test("gives predict its own test images", () =>
+    refuses(["predict", whole, "--test-image", "60"], "there is no test image 60: give a number below 60"));
+
+  test("may have been trained on the sample: --data-dir still says where to look now", () =>
+    refuses(
+      ["predict", join(work, "run"), "--data-dir", few, "--test-image", "60"],
+      "there is no test image 60: give a number below 60",
+    ));
+
   test("goes on to the same weights and metrics, from any folder", async () => {
     // As a process leaves it that was killed after an epoch's metrics and before its checkpoint.
     appendFileSync(join(stopped, "metrics.jsonl"), '{"epoch":99,"loss":0}\n{"epoch":100');
@@ -460,8 +500,7 @@ describe("a run that is resumed", () => {
         [/press Ctrl-C again/, "SIGINT"],
       ],
     );
-    // The first may have been quick enough.
-    expect([0, 130]).toContain(code);
+    expect(code).toBe(130);
     const left = readdirSync(run, { recursive: true }) as string[];
     expect(left.filter((name) => /\.(tmp|lock)$/.test(name))).toEqual([]);
   });
@@ -502,7 +541,11 @@ describe("a user's own model file", () => {
       resize: 20,
       modelChecksum: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
-    expect((await flybrick("evaluate", run)).code).toBe(0);
+    const evaluated = await flybrick("evaluate", run);
+    expect(evaluated.code).toBe(0);
+    expect(evaluated.stdout).toMatch(
+      /^\S+ \(recipe notebook\) from \S+ on the test images of Fashion-MNIST, 6,000 training and 1,000 test images, /,
+    );
     expect((await flybrick("summary", file)).stdout).toContain("[1, 12]");
   });
 
@@ -566,6 +609,17 @@ describe("flybrick runs", () => {
     expect([none, title]).toEqual(["", "They differ in"]);
     expect(columns).toMatch(/^run +learningRate$/);
     expect([left, right].map((line) => line!.split(/ +/).at(-1))).toEqual(["0.1", "0.2"]);
+    const config = JSON.parse(readFileSync(join(folder, "0.2", "config.json"), "utf8"));
+    const elsewhere = {
+      ...config,
+      dataDir: `/data/${"folder/".repeat(20)}images`,
+      dataSource: "other images",
+      deviceDescription: "another processor",
+    };
+    writeFileSync(join(folder, "0.2", "config.json"), JSON.stringify(elsewhere));
+    const more = (await flybrick("runs", folder)).stdout.split("\n");
+    expect(more[5]).toMatch(/^run +learningRate +dataDir$/);
+    expect(more[7]).toMatch(/0\.2 +0\.2 +…[\w/]{16}\/images$/);
     const json = (await flybrick("runs", join(folder, "0.2"), join(folder, "0.1"), "--json")).stdout.trim();
     expect(json.split("\n").map((line) => JSON.parse(line))).toMatchObject([
       { run: join(folder, "0.2"), state: "finished", best: { epoch: 1 }, config: { learningRate: 0.2 } },
@@ -672,12 +726,37 @@ describe("bad input is one sentence and exit code 1:", () => {
     ],
     ["--normalize", "0.3,0.2,0.1", /argument '0\.3,0\.2,0\.1' is invalid/],
     ["--normalize", ",1", /argument ',1' is invalid/],
+    ["--mixup", "2", /argument '2' is invalid\. Give a number of at least 0 and at most 1/],
+    ["--label-smoothing", "2", /argument '2' is invalid\. Give a number of at least 0 and at most 1/],
+    ["--ema-decay", "1", /argument '1' is invalid\. Give a number of at least 0 and below 1/],
+    ["--augment", "scale:1", /augmentation scale: its share is 1; give one of at least 0 and below 1/],
+    ["--warmup-steps", "5", "--warmup-steps has no effect with --schedule constant: leave it out, or take"],
   ])("%s %s", (flag, value, message) =>
     refuses(["train", "softmax", "--sample", flag, value, "--out", join(work, "never")], message),
   );
-  test("a recipe whose settings no longer go together", () =>
+  test.each([
+    ["--momentum", ["--momentum", "0.9"]],
+    ["--nesterov", ["--nesterov"]],
+  ])("%s for an optimizer that has none", (flag, args) =>
     refuses(
-      ["train", "softmax", "--sample", "--recipe", "fast", "--momentum", "0", "--out", join(work, "never")],
+      ["train", "softmax", "--sample", "--optimizer", "adam", ...args, "--out", join(work, "never")],
+      `${flag} has no effect with --optimizer adam: leave it out, or take --optimizer sgd.`,
+    ),
+  );
+  test("no run tells of settings that its optimizer leaves without effect", async () => {
+    const args = ["train", "softmax", "--recipe", "fast", "--optimizer", "adam", "--data-dir", "none"];
+    const { stdout } = await flybrick(...args, "--schedule", "one-cycle");
+    expect(stdout).toContain("--optimizer adam");
+    expect(stdout).not.toMatch(/--momentum|nesterov|--warmup-steps/);
+  });
+  test("ways to draw weights that are not drawn", () =>
+    refuses(
+      ["train", "softmax", "--initializer", "kaiming-normal", "--weights", "never.safetensors"],
+      "--initializer has no effect with --weights: leave it out, or draw new weights without --weights.",
+    ));
+  test("a recipe whose settings no longer go together, before any data are loaded", () =>
+    refuses(
+      ["train", "softmax", "--data-dir", "none", "--recipe", "fast", "--momentum", "0"],
       /nesterov needs a momentum above 0, and it is 0; raise it or leave nesterov out/,
     ));
   test("a normalization that was damaged since", async () => {

@@ -12,7 +12,7 @@ import { comparisonCharts } from "../experiments/comparison_charts.js";
 import { provenanceOf } from "../experiments/kept.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
-import { duration } from "../train/progress.js";
+import { canRedraw, duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import { bytesText, grouped } from "./layer_table.js";
 import {
@@ -167,7 +167,7 @@ class Status {
   private readonly isOn: boolean;
 
   constructor(isWanted: boolean) {
-    this.isOn = isWanted && process.stdout.isTTY === true && process.env.TERM !== "dumb";
+    this.isOn = isWanted && canRedraw(process.stdout);
   }
 
   show(text: string): void {

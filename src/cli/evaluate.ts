@@ -40,7 +40,7 @@ export function addEvaluate(program: Command): void {
         });
       else {
         console.log(
-          `${config.model} (recipe ${config.recipe}) from ${path} on ${data.testSet.count} test images ${data.source}`,
+          `${config.model} (recipe ${config.recipe}) from ${path} on the test images of ${data.source}`,
         );
         console.log(
           `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${examplesPerSecond.toFixed(0)} examples/s`,

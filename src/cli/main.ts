@@ -6,6 +6,7 @@ import { addCompare } from "./compare.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
+import { StoppedError, stoppedCode } from "./interrupt.js";
 import { addNotebook } from "./notebook.js";
 import { addPredict } from "./predict.js";
 import { addReport } from "./report.js";
@@ -67,6 +68,7 @@ function report(error: Error, isJson: boolean): number {
     error instanceof RangeError ||
     error instanceof TypeError ||
     error instanceof CommanderError;
+  if (error instanceof StoppedError) return stoppedCode;
   if (process.env.FLYBRICK_DEBUG) process.stderr.write(`${error.stack}\n`);
   else if (!isExpected)
     process.stderr.write("This may be a fault of Flybrick; FLYBRICK_DEBUG=1 shows where it arose.\n");

@@ -5,6 +5,7 @@ import { duration } from "../train/progress.js";
 import { recipes } from "../train/recipes.js";
 import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
+import { stoppedCode } from "./interrupt.js";
 import { layerTable } from "./layer_table.js";
 import { wholeNumber } from "./options.js";
 import { terminalReporter } from "./reporters.js";
@@ -70,9 +71,10 @@ export function addNotebook(program: Command): void {
               `${last.examplesPerSecond.toFixed(1)} examples/sec on ${device.description}`,
           );
         }
-        if (outcome.stopped)
+        if (outcome.stopped) {
+          process.exitCode = stoppedCode;
           print(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
-        else
+        } else
           print(
             `Curves: ${path}/curves.svg   weights: ${path}/model.safetensors   try: npx flybrick evaluate ${path}`,
           );

@@ -9,11 +9,12 @@ import { augmentationOf } from "../train/recipes.js";
 export const modelHelp = `${modelNames.join(", ")}, or your own file such as ./my-model.ts`;
 
 /** Parsers of option values; each throws a sentence that the command line shows. */
-export function wholeNumber(least: number): (text: string) => number {
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
   return (text) => {
     const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least)
-      throw new InvalidArgumentError(`Give a whole number of at least ${least}.`);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`Give a whole number ${range}.`);
     return value;
   };
 }
@@ -25,6 +26,19 @@ export function numberFrom(least: number, isIncluded = true): (text: string) => 
     if (text.trim() === "" || !Number.isFinite(value) || !isAllowed) {
       throw new InvalidArgumentError(`Give a number ${isIncluded ? "of at least" : "above"} ${least}.`);
     }
+    return value;
+  };
+}
+
+/** A number from 0 to 1, or up to 1 without 1 itself. */
+export function share(isOneIncluded: boolean): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    const isAllowed = value >= 0 && (isOneIncluded ? value <= 1 : value < 1);
+    if (text.trim() === "" || !isAllowed)
+      throw new InvalidArgumentError(
+        `Give a number of at least 0 and ${isOneIncluded ? "at most" : "below"} 1.`,
+      );
     return value;
   };
 }

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import { UserError } from "../core/errors.js";
-import { type ImageSetName, loadImageSet } from "../data/index.js";
+import { type LoadOptions, loadImageSet } from "../data/index.js";
 import { Classifier, type Guess } from "../deploy/classifier.js";
 import type { ImageInput } from "../deploy/image.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
+import { mayColour } from "../train/progress.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
 
@@ -36,16 +37,16 @@ export function addPredict(program: Command): void {
       "also take the n-th image of the test set, from 0; may be repeated",
       (text: string, before: number[] = []) => [...before, parseNumber(text)],
     )
-    .option("--data-dir <dir>", "folder that holds the test set's IDX files")
-    .option("--sample", "take the shipped sample's test set");
+    .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
+    .option("--sample", "take the shipped sample's test images");
   addDeviceOptions(command)
     .option("--json", "print one JSON object an image and nothing else")
     .action(async (run: string, files: string[], flags: PredictFlags) => {
       useDevice(await openDeviceOf(flags));
-      const { net, data, model, ...options } = await loadTrained(run);
+      const { net, data, model, ...options } = await loadTrained(run, flags);
       const classifier = new Classifier(net, options);
       const subjects: Subject[] = files.map((file) => ({ name: file, image: file }));
-      if (flags.testImage) subjects.push(...(await testImages(data, flags.testImage, flags)));
+      if (flags.testImage) subjects.push(...(await testImages(data, flags.testImage)));
       if (subjects.length === 0) throw new UserError("there is nothing to predict: name an image file");
       for (const { name, image, label } of subjects) {
         // Images of the test set are as the network knows them.
@@ -58,12 +59,8 @@ export function addPredict(program: Command): void {
     });
 }
 
-async function testImages(
-  name: ImageSetName,
-  numbers: readonly number[],
-  { dataDir, sample }: PredictFlags,
-): Promise<Subject[]> {
-  const { test, classNames } = await loadImageSet({ name, directory: dataDir, sample });
+async function testImages(from: LoadOptions, numbers: readonly number[]): Promise<Subject[]> {
+  const { test, classNames } = await loadImageSet(from);
   const { images, labels, count, height, width } = test;
   return numbers.map((n) => {
     if (n >= count) throw new UserError(`there is no test image ${n}: give a number below ${count}`);
@@ -74,8 +71,7 @@ async function testImages(
 
 /** A line a class; eighths of a block, cyan on a terminal that may have colours. */
 function bars(guesses: readonly Guess[], width = 30): string {
-  const { isTTY } = process.stdout;
-  const useColour = isTTY && process.env.TERM !== "dumb" && (process.env.NO_COLOR ?? "") === "";
+  const useColour = mayColour(process.stdout);
   const longest = Math.max(...guesses.map(({ label }) => label.length));
   return guesses
     .map(({ label, probability }) => {

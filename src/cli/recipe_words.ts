@@ -29,8 +29,7 @@ export function recipeWords(settings: RecipeSettings): string[] {
 /** Says where a run's settings differ from the notebook's; undefined for the notebook's own recipe. */
 export function differenceFromNotebook(recipe: RecipeName, settings: RecipeSettings): string | undefined {
   if (recipe === "notebook") return undefined;
-  const usual = new Set(recipeWords(recipes.notebook));
-  const words = recipeWords(settings).filter((word) => !usual.has(word));
+  const words = changedWords(settings, recipes.notebook);
   return `Recipe ${recipe} differs from the notebook's training; the network stays the same. It sets\n${lines(words, "  ")}`;
 }
 
@@ -39,11 +38,20 @@ export function recipeTitle(config: RunConfig): string {
   const { recipe, data } = config;
   const { normalize } = recipes[recipe];
   const own = { ...recipes[recipe], normalize: normalize === true ? normalizationOf(data) : normalize };
-  const usual = new Set(recipeWords(own));
-  const changed = recipeWords(config).filter((word) => !usual.has(word));
+  const changed = changedWords(config, own);
   if (changed.length === 0) return recipe;
   const names = changed.map((word) => /^--(?:no-)?([a-z-]+)/.exec(word)![1]!.replaceAll("-", " "));
   return `${recipe} but for ${changed.length > 3 ? `${changed.length} settings` : names.join(", ")}`;
+}
+
+/** The words of settings that are not as usual, without those that others leave without effect. */
+function changedWords(settings: RecipeSettings, usual: RecipeSettings): string[] {
+  const known = new Set(recipeWords(usual));
+  const idle = [
+    ...(settings.optimizer === "sgd" ? [] : ["--momentum", "--nesterov", "--no-nesterov"]),
+    ...(settings.schedule === "cosine" ? [] : ["--warmup-steps"]),
+  ];
+  return recipeWords(settings).filter((word) => !known.has(word) && !idle.includes(word.split(" ")[0]!));
 }
 
 /** What each recipe sets, for `--help`. */

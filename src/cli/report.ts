@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { UserError } from "../core/errors.js";
+import { fileProblem, UserError } from "../core/errors.js";
+import { loadSharp } from "../deploy/image.js";
 import { openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
+import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
 import { chartsOf, reportPage } from "../views/report_page.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { inspectRun, pagePolicy, readReport } from "./run_report.js";
@@ -11,6 +13,7 @@ import { loadData } from "./training_run.js";
 interface ReportFlags extends DeviceFlags {
   dataDir?: string;
   sample?: true;
+  out?: string;
   svg?: true;
   png?: true;
 }
@@ -19,9 +22,10 @@ export function addReport(program: Command): void {
   const command = program
     .command("report")
     .description(
-      "write report.html into a run: curves, mistakes, kernels, activations, settings, in one file",
+      "write report.html: a run's curves, mistakes, kernels, activations and settings, in one file",
     )
-    .argument("<run>", "run directory, such as runs/alexnet")
+    .argument("<run>", "run directory, such as runs/alexnet, or lenet for the weights that ship")
+    .option("--out <dir>", "where it is written (default: the run; here for the weights that ship)")
     .option("--svg", "also write each chart as an SVG file of its own")
     .option("--png", "also write each chart as a PNG file (needs the optional package sharp)")
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
@@ -29,6 +33,8 @@ export function addReport(program: Command): void {
   addDeviceOptions(command).action(async (path: string, flags: ReportFlags) => {
     const rasterize = flags.png ? await rasterizer() : undefined;
     const run = await openRun(path, flags);
+    const out = flags.out ?? (run.isShipped ? "." : run.directory.path);
+    await requireDirectory(out);
     const report = await readReport(run);
     useDevice(await openDeviceOf(flags));
     const data = await loadData(run.config, (text) => process.stderr.write(`${text}\n`));
@@ -36,27 +42,29 @@ export function addReport(program: Command): void {
     if (!inspection)
       process.stderr.write(`${path} holds no weights yet: the report shows its curves alone.\n`);
     const whole = { ...report, inspection };
-    await run.directory.writeFile("report.html", reportPage(whole, { policy: pagePolicy() }));
-    console.log(join(path, "report.html"));
+    const write = async (name: string, content: Uint8Array | string): Promise<void> => {
+      const file = join(out, name);
+      await atomicWrite(file, content, "choose another --out");
+      console.log(file);
+    };
+    await write("report.html", reportPage(whole, { policy: pagePolicy() }));
     for (const { name, title, draw } of flags.svg || flags.png ? chartsOf(whole) : []) {
       const svg = draw({ title });
-      const files: [string, Uint8Array | string][] = [];
-      if (flags.svg) files.push([`${name}.svg`, svg]);
-      if (rasterize) files.push([`${name}.png`, await rasterize(svg)]);
-      for (const [file, content] of files) {
-        await run.directory.writeFile(file, content);
-        console.log(join(path, file));
-      }
+      if (flags.svg) await write(`${name}.svg`, svg);
+      if (rasterize) await write(`${name}.png`, await rasterize(svg));
     }
+  });
+}
+
+/** Makes the folder where a report goes. Throws a UserError if it cannot. */
+async function requireDirectory(path: string): Promise<void> {
+  await makeDirectory(path).catch((error: unknown) => {
+    throw new UserError(`${path} cannot be made, because ${fileProblem(error)}: choose another --out.`);
   });
 }
 
 /** SVG to PNG with two pixels a unit. Throws a UserError where sharp is not installed. */
 async function rasterizer(): Promise<(svg: string) => Promise<Uint8Array>> {
-  const { default: sharp } = await import("sharp").catch((error: Error) => {
-    throw new UserError(
-      `--png needs the optional package sharp, which cannot be loaded (${error.message.split("\n")[0]}): install it with "npm install sharp", or take --svg.`,
-    );
-  });
+  const sharp = await loadSharp();
   return (svg) => sharp(Buffer.from(svg), { density: 144 }).png().toBuffer();
 }

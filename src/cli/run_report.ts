@@ -5,6 +5,7 @@ import { type ImageData, imageSetTitle } from "../data/index.js";
 import { loadNetwork, readEpochs, type SavedRun } from "../deploy/saved_run.js";
 import { findModel } from "../models/index.js";
 import { isModelFile, modelTitle, publishedResult } from "../models/model_file.js";
+import { epochsSinceBest } from "../train/callbacks.js";
 import { inspect } from "../train/inspection.js";
 import type { RunConfig } from "../train/run_config.js";
 import { type Inspection, pageStyle, type Report } from "../views/report_page.js";
@@ -23,7 +24,8 @@ const environmentKeys = [
 /** What a run's directory says, without what its weights do. */
 export async function readReport(run: SavedRun): Promise<Report> {
   const { directory, config } = run;
-  const { model, data, optimizer, learningRate, batchSize, seed, epochs } = config;
+  const { model, data, optimizer, learningRate, batchSize, seed, epochs: planned, earlyStopping } = config;
+  const epochs = await readEpochs(run);
   const title = isModelFile(model) ? modelTitle(model) : findModel(model).title;
   const entries = Object.entries({
     ...directory.config,
@@ -39,8 +41,9 @@ export async function readReport(run: SavedRun): Promise<Report> {
       `batch\u00a0${batchSize}`,
       `seed\u00a0${seed}`,
     ].join(" · "),
-    epochs: await readEpochs(run),
-    planned: epochs,
+    epochs,
+    planned,
+    stoppedEarly: epochs.length < planned && epochsSinceBest(epochs) >= (earlyStopping ?? planned),
     published: publishedResult(model, data) ?? null,
     inspection: null,
     configuration: Object.fromEntries(entries.filter(([name]) => !environmentKeys.includes(name))),

@@ -108,10 +108,15 @@ function asRecord(run: ListedRun): object {
   };
 }
 
-/** What the table shows already, every run has of its own, or decides nothing. */
+/** What the table shows already, every run has of its own, decides nothing, or other settings say in fewer words. */
 const notCompared = new Set(
-  "model recipe epochs startedAt modelChecksum checkpointEvery keepCheckpoints".split(" "),
+  "model recipe epochs startedAt modelChecksum checkpointEvery keepCheckpoints sample dataSource deviceDescription".split(
+    " ",
+  ),
 );
+
+/** Of a setting: the end of a path says more than its beginning. */
+const mostCharacters = 24;
 
 /** The settings that are not the same in all runs, a column each. */
 function differences(runs: readonly ListedRun[]): string[] {
@@ -124,7 +129,11 @@ function differences(runs: readonly ListedRun[]): string[] {
   if (keys.length === 0) return [];
   const rows = runs.map(({ directory }, k) => [
     directory.path,
-    ...keys.map((key) => text(configs[k]!.get(key))),
+    ...keys.map((key) => shortened(text(configs[k]!.get(key)))),
   ]);
   return ["", "They differ in", ...alignedLines([["run", ...keys], ...rows], 1)];
+}
+
+function shortened(text: string): string {
+  return text.length <= mostCharacters ? text : `…${text.slice(1 - mostCharacters)}`;
 }

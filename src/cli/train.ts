@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
-import { openRun, readStanding, requireSameModel } from "../deploy/saved_run.js";
+import { openRun, readStanding, requireSameModel, type SavedRun } from "../deploy/saved_run.js";
 import type { Device } from "../devices/device.js";
 import { loadModel, modelChecksum, modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
@@ -13,11 +13,13 @@ import {
   type RecipeName,
   type RecipeSettings,
   recipeNames,
+  recipeOptions,
   recipes,
   scheduleNames,
 } from "../train/recipes.js";
 import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
+import { stoppedCode } from "./interrupt.js";
 import {
   addDeviceOptions,
   augmentations,
@@ -28,6 +30,7 @@ import {
   numberFrom,
   numberOrNone,
   openDeviceOf,
+  share,
   wholeNumber,
 } from "./options.js";
 import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
@@ -96,13 +99,9 @@ export function addTrain(program: Command): void {
       `changes of training images, or none: ${augmentationNames.join(", ")}; amounts as in crop:2,flip`,
       augmentations,
     )
-    .option(
-      "--mixup <alpha>",
-      "mix examples in pairs by shares of Beta(alpha, alpha); 0 is off",
-      numberFrom(0),
-    )
-    .option("--label-smoothing <x>", "share of the target that all classes have alike", numberFrom(0))
-    .option("--ema-decay <x>", "of a moving average of the weights, such as 0.999; 0 is off", numberFrom(0))
+    .option("--mixup <alpha>", "mix examples in pairs by shares of Beta(alpha, alpha); 0 is off", share(true))
+    .option("--label-smoothing <x>", "share of the target that all classes have alike", share(true))
+    .option("--ema-decay <x>", "of a moving average of the weights, such as 0.999; 0 is off", share(false))
     .option("--seed <n>", "decides weights, dropout and the order of the data", wholeNumber(0), 0)
     .option("--weights <file>", "start from these weights (safetensors) instead of random ones");
   addDeviceOptions(command)
@@ -141,13 +140,16 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     recipe,
     ...rest
   } = flags;
+  const settings = { ...recipes[recipe], ...rest };
+  requireEffect(flags, settings);
+  // For what it throws on numbers that do not go together, before anything is loaded.
+  recipeOptions(settings);
   const opened = await openDeviceOf(flags);
   useDevice(opened);
   const { size } = await loadModel(model, flags.seed);
   const checksum = await modelChecksum(model);
   const config = inNumbers({
-    ...recipes[recipe],
-    ...rest,
+    ...settings,
     recipe,
     // Paths are whole, since a run may be gone on with from another folder.
     model: checksum === undefined ? model : resolve(model),
@@ -158,7 +160,22 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     ...(checksum === undefined ? {} : { modelChecksum: checksum }),
   });
   const path = out ?? nextRunDirectory("runs", modelTitle(model));
-  await runAndReport(config, opened, path, flags, false);
+  await runAndReport(config, opened, path, flags);
+}
+
+/** Throws a UserError on a flag that another setting leaves without effect. */
+function requireEffect(flags: TrainFlags, { optimizer, schedule }: RecipeSettings): void {
+  const { momentum, nesterov, warmupSteps, initializer, weights } = flags;
+  const refuse = (flag: string, because: string, instead: string): never => {
+    throw new UserError(`${flag} has no effect with ${because}: leave it out, or ${instead}.`);
+  };
+  if (momentum && optimizer !== "sgd")
+    refuse("--momentum", `--optimizer ${optimizer}`, "take --optimizer sgd");
+  if (nesterov && optimizer !== "sgd")
+    refuse("--nesterov", `--optimizer ${optimizer}`, "take --optimizer sgd");
+  if (warmupSteps && schedule !== "cosine")
+    refuse("--warmup-steps", `--schedule ${schedule}`, "take --schedule cosine");
+  if (initializer && weights) refuse("--initializer", "--weights", "draw new weights without --weights");
 }
 
 /** Flags that may differ from one sitting to the next. */
@@ -196,7 +213,17 @@ async function resume(
   await requireSameModel(run);
   const { convolution = "auto" } = config;
   const opened = await openDeviceOf({ ...flags, convolution });
-  await runAndReport(config, opened, path, flags, true);
+  await runAndReport(config, opened, path, flags, run);
+}
+
+/** Says so where a run was begun on a device that may compute other bits; the number of threads decides none. */
+function deviceWarning({ directory }: SavedRun, device: Device): string | undefined {
+  const { device: name, deviceDescription } = directory.config;
+  const kind = (name: unknown, description: unknown): string =>
+    `${name}, ${description}`.replace(/, \d+ threads?\b/, "");
+  if (name === undefined || kind(name, deviceDescription) === kind(device.name, device.description))
+    return undefined;
+  return `Warning: ${directory.path} was begun on ${name}, ${deviceDescription}: its bits may differ from an uninterrupted run's.`;
 }
 
 async function runAndReport(
@@ -204,7 +231,7 @@ async function runAndReport(
   device: Device,
   path: string,
   { json }: Pick<TrainFlags, "json">,
-  isResumed: boolean,
+  resumed?: SavedRun,
 ): Promise<void> {
   const { recipe, model } = config;
   const view = json ? jsonReporter() : terminalReporter(config);
@@ -213,12 +240,15 @@ async function runAndReport(
   const data = await loadData(config, view.note);
   view.note(`${modelTitle(model)} on ${data.source}`);
   view.note(`device: ${device.name}, ${device.description}`);
+  const warning = resumed && deviceWarning(resumed, device);
+  if (warning) view.note(warning);
   try {
     const outcome = await runTraining(config, data, device, path, view, {
-      resume: isResumed,
+      resume: resumed !== undefined,
       ...(json ? {} : { progressSeconds: 1 }),
     });
     view.stop();
+    if (outcome.stopped) process.exitCode = stoppedCode;
     if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
     else if (outcome.stopped)
       view.note(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);

@@ -10,8 +10,9 @@ import { augmentationOf, type RecipeSettings, recipeOptions } from "../train/rec
 import type { RunConfig } from "../train/run_config.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { fixedBatch, layerStatistics } from "../train/statistics.js";
-import { DivergedError, train } from "../train/train.js";
+import { DivergedError, type TrainResult, train } from "../train/train.js";
 import { encodeWeights, loadWeights } from "../train/weights.js";
+import { untilInterrupted } from "./interrupt.js";
 import { recipeTitle } from "./recipe_words.js";
 
 /** Where a run's events go: a terminal, or lines of JSON. */
@@ -102,62 +103,53 @@ export async function runTraining(
     }));
   const save = async (): Promise<void> => run.writeFile("model.safetensors", await encodeWeights(net));
 
-  const interrupt = new AbortController();
-  const onSignal = (): void => {
-    if (interrupt.signal.aborted) {
-      report.stop();
-      process.exit(130);
-    }
-    report.note("Stopping after this step; press Ctrl-C again to stop at once without saving.");
-    interrupt.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
   const epochs: EpochResult[] = [];
-  try {
-    const result = await train(net, {
-      ...recipe,
-      trainSet: data.trainSet,
-      testSet: data.testSet,
-      epochs: config.epochs,
-      seed: config.seed,
-      signal: interrupt.signal,
-      ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
-      checkpoint: {
-        directory: run.checkpoints,
-        ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),
-        ...(config.keepCheckpoints === undefined ? {} : { keep: config.keepCheckpoints }),
-        resume: options.resume ?? false,
-      },
-      ...(config.weights === undefined ? {} : { initializer: null }),
-      ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
-      onResume: async (event) => {
-        epochs.push(...event.epochs);
-        await run.keepMetrics(epochs.length);
-        report.resume(event);
-      },
-      onProgress: (progress) => report.progress(progress),
-      onWarning: (message) => report.note(`Warning: ${message}`),
-      onEpoch: async (epoch) => {
-        epochs.push(epoch);
-        const layers = await layerStatistics(net, fixedBatch(data.testSet));
-        await run.appendMetrics({ ...epoch, layers });
-        await run.writeFile("curves.svg", await curves(config, data, epochs));
-        await save();
-        report.epoch(epoch);
-      },
-    });
-    if (result.stopped) await save();
-    return result;
-  } catch (error) {
-    // The network holds the last good weights again.
-    if (error instanceof DivergedError) await save();
-    throw error;
-  } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
-    await run.close();
-  }
+  const work = async (signal: AbortSignal): Promise<TrainResult> => {
+    try {
+      const result = await train(net, {
+        ...recipe,
+        trainSet: data.trainSet,
+        testSet: data.testSet,
+        epochs: config.epochs,
+        seed: config.seed,
+        signal,
+        ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
+        checkpoint: {
+          directory: run.checkpoints,
+          ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),
+          ...(config.keepCheckpoints === undefined ? {} : { keep: config.keepCheckpoints }),
+          resume: options.resume ?? false,
+        },
+        ...(config.weights === undefined ? {} : { initializer: null }),
+        ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
+        onResume: async (event) => {
+          epochs.push(...event.epochs);
+          await run.keepMetrics(epochs.length);
+          report.resume(event);
+        },
+        onProgress: (progress) => report.progress(progress),
+        onWarning: (message) => report.note(`Warning: ${message}`),
+        onEpoch: async (epoch) => {
+          epochs.push(epoch);
+          const layers = await layerStatistics(net, fixedBatch(data.testSet));
+          await run.appendMetrics({ ...epoch, layers });
+          await run.writeFile("curves.svg", await curves(config, data, epochs));
+          await save();
+          report.epoch(epoch);
+        },
+      });
+      if (result.stopped) await save();
+      return result;
+    } catch (error) {
+      // The network holds the last good weights again.
+      if (error instanceof DivergedError) await save();
+      throw error;
+    }
+  };
+  return untilInterrupted(work, {
+    onStop: () => report.note("Stopping after this step; press Ctrl-C again to stop at once without saving."),
+    onQuit: () => report.stop(),
+  }).finally(() => run.close());
 }
 
 async function curves(config: RunConfig, data: ImageData, epochs: readonly EpochResult[]): Promise<string> {

@@ -11,6 +11,7 @@ import { loadData } from "./training_run.js";
 
 interface WatchFlags extends DeviceFlags {
   dataDir?: string;
+  sample?: true;
   port: number;
 }
 
@@ -22,9 +23,10 @@ export function addWatch(program: Command): void {
   const command = program
     .command("watch")
     .description("serve a run's report on this machine while it is trained in another process")
-    .argument("<run>", "run directory, such as runs/alexnet")
-    .option("--port <n>", "port on 127.0.0.1 (default: any free one)", wholeNumber(0), 0)
-    .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)");
+    .argument("<run>", "run directory, such as runs/alexnet, or lenet for the weights that ship")
+    .option("--port <n>", "port on 127.0.0.1 (default: any free one)", wholeNumber(0, 65_535), 0)
+    .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
+    .option("--sample", "take the shipped sample's test images");
   addDeviceOptions(command).action(async (path: string, flags: WatchFlags) => {
     const run = await openRun(path, flags);
     let report: Report = await readReport(run);
@@ -40,8 +42,8 @@ export function addWatch(program: Command): void {
       let seen = { metrics: "", weights: "" };
       while (!ended.signal.aborted) {
         const now = {
-          metrics: await stamp(join(path, "metrics.jsonl")),
-          weights: await stamp(join(path, "model.safetensors")),
+          metrics: await stamp(join(run.directory.path, "metrics.jsonl")),
+          weights: await stamp(join(run.directory.path, "model.safetensors")),
         };
         if (now.metrics !== seen.metrics) {
           report = { ...(await readReport(run)), inspection: report.inspection };

@@ -20,7 +20,7 @@ export {
 } from "./augment.js";
 export { batches, shuffledOrder } from "./batches.js";
 export { type Batch, batchCount, Dataset, type DatasetOptions } from "./dataset.js";
-export type { ImageSet, ImageSetName, LabelledImages } from "./fashion_mnist.js";
+export type { ImageSet, ImageSetName, LabelledImages, LoadOptions } from "./fashion_mnist.js";
 export { classNamesOf, imageSetTitle, loadImageSet, normalizationOf } from "./fashion_mnist.js";
 export { parseIdx } from "./idx.js";
 export { readIdx } from "./idx_file.js";

@@ -106,13 +106,18 @@ async function shrink(
   }
 }
 
-/** sharp decodes and shrinks; it is an optional dependency, 20 MB, loaded when first needed. */
-async function loadSharp(): Promise<(input: Pixels["data"], options?: SharpOptions) => Sharp> {
+/**
+ * sharp decodes, shrinks and draws; it is an optional dependency, 20 MB, loaded when first needed. Throws a UserError
+ * where it cannot be.
+ */
+export async function loadSharp(): Promise<(input: Pixels["data"], options?: SharpOptions) => Sharp> {
   try {
     return (await import("sharp")).default;
   } catch (error) {
-    throw new UserError("images are read by sharp, which is not installed here: run `npm install sharp`", {
-      cause: error,
-    });
+    const reason = (error as Error).message.split("\n")[0];
+    throw new UserError(
+      `images are read and drawn by the optional package sharp, which cannot be loaded here (${reason}): run \`npm install sharp\``,
+      { cause: error },
+    );
   }
 }

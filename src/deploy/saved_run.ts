@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors.js";
-import { classNamesOf, type ImageSetName, type Normalization, requireNormalization } from "../data/index.js";
+import { classNamesOf, type LoadOptions, type Normalization, requireNormalization } from "../data/index.js";
 import { isModelFile, loadModel, modelChecksum } from "../models/model_file.js";
 import type { Sequential } from "../nn/index.js";
 import { bestEpoch, type EpochResult } from "../train/callbacks.js";
@@ -20,11 +20,19 @@ const shipped = fileURLToPath(new URL("../../weights", import.meta.url));
 /** What runs of earlier versions do not name. */
 const earliest: Partial<RunConfig> = { ...recipes.notebook, recipe: "notebook" };
 
+/** Where a run's images lie now, if not where they did. */
+export interface DataPlace {
+  readonly dataDir?: string;
+  readonly sample?: true;
+}
+
 /** A run that was begun before. */
 export interface SavedRun {
   readonly directory: RunDirectory;
   /** Settings that its version did not know yet are the notebook's. */
   readonly config: RunConfig;
+  /** Whether it is weights that ship: a part of the package, in which nothing is written. */
+  readonly isShipped: boolean;
 }
 
 /** A line of `metrics.jsonl`; runs of earlier versions did not measure their layers. */
@@ -48,7 +56,8 @@ export interface TrainedNetwork {
   readonly classNames: readonly string[];
   /** How the pixels it was trained on were normalized; null where they stayed in [0, 1]. */
   readonly normalization: Normalization | null;
-  readonly data: ImageSetName;
+  /** The images it was trained on. */
+  readonly data: LoadOptions;
 }
 
 /** Names of the weights that ship with Flybrick. */
@@ -58,10 +67,10 @@ export function shippedWeights(): string[] {
 }
 
 /** The directory of a run: a path, or else the name of shipped weights. Throws a UserError if it is neither. */
-function findRun(run: string): string {
-  if (existsSync(run)) return run;
+function findRun(run: string): { path: string; isShipped: boolean } {
+  if (existsSync(run)) return { path: run, isShipped: false };
   const names = shippedWeights();
-  if (names.includes(run)) return join(shipped, run);
+  if (names.includes(run)) return { path: join(shipped, run), isShipped: true };
   throw new UserError(
     `there is no run ${run}: name a directory that \`flybrick train\` wrote, or weights that ship (${names.join(", ")})`,
   );
@@ -71,16 +80,15 @@ function findRun(run: string): string {
  * Opens a run, a directory or shipped weights by their name, to read it; `data` says where its images lie now. Throws a
  * UserError where there is no run or its configuration is damaged.
  */
-export async function openRun(
-  run: string,
-  data: { readonly dataDir?: string; readonly sample?: true } = {},
-): Promise<SavedRun> {
-  const directory = await RunDirectory.open(findRun(run));
+export async function openRun(run: string, data: DataPlace = {}): Promise<SavedRun> {
+  const { path: found, isShipped } = findRun(run);
+  const directory = await RunDirectory.open(found);
   const { dataDir, sample } = data;
   const config: RunConfig = {
     ...earliest,
     ...(directory.config as unknown as RunConfig),
-    ...(dataDir === undefined ? {} : { dataDir }),
+    // A folder given now goes before a sample taken then.
+    ...(dataDir === undefined ? {} : { dataDir, sample: false }),
     ...(sample === undefined ? {} : { sample }),
   };
   const { model, resize, normalize, recipe } = config;
@@ -94,7 +102,7 @@ export async function openRun(
       `${path}: there is no recipe ${JSON.stringify(recipe)}; choose one of ${recipeNames.join(", ")}`,
     );
   if (normalize) requireNormalization(normalize);
-  return { directory, config };
+  return { directory, config, isShipped };
 }
 
 /** The finished epochs of a run; lines that tell of something else are left out. */
@@ -138,14 +146,26 @@ export async function loadNetwork(run: SavedRun): Promise<Sequential> {
   await requireSameModel(run);
   const { model, resize, seed } = run.config;
   const net = (await loadModel(model, seed)).build([1, resize, resize]);
-  await loadWeights(net, join(run.directory.path, "model.safetensors"));
+  const { path } = run.directory;
+  const weights = join(path, "model.safetensors");
+  if (!existsSync(weights))
+    throw new UserError(
+      `${path} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`,
+    );
+  await loadWeights(net, weights);
   return net;
 }
 
 /** All that is needed to use a run's network; see `openRun` and `loadNetwork`. */
-export async function loadTrained(run: string): Promise<TrainedNetwork> {
-  const saved = await openRun(run);
-  const { model, data, normalize } = saved.config;
-  const classNames = classNamesOf(data);
-  return { net: await loadNetwork(saved), model, classNames, normalization: normalize || null, data };
+export async function loadTrained(run: string, place: DataPlace = {}): Promise<TrainedNetwork> {
+  const saved = await openRun(run, place);
+  const { model, data: name, dataDir: directory, sample, normalize } = saved.config;
+  const classNames = classNamesOf(name);
+  return {
+    net: await loadNetwork(saved),
+    model,
+    classNames,
+    normalization: normalize || null,
+    data: { name, directory, sample },
+  };
 }

@@ -23,11 +23,12 @@ export function keepAtExit(path: string): void {
 
 /**
  * Writes a file so that `path` holds either what it held before or all of `content`, even if the
- * process or the machine stops meanwhile. Throws a UserError if the file cannot be written.
+ * process or the machine stops meanwhile. Throws a UserError, which ends in `remedy`, if the file cannot be written.
  */
 export async function atomicWrite(
   path: string,
   content: Uint8Array | string | AsyncIterable<Uint8Array>,
+  remedy = "choose another place",
 ): Promise<void> {
   // In the same directory, since a rename is atomic only within one file system.
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
@@ -47,7 +48,7 @@ export async function atomicWrite(
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
     if (error instanceof UserError) throw error;
-    throw new UserError(`${path} cannot be written, because ${fileProblem(error)}: choose another place.`, {
+    throw new UserError(`${path} cannot be written, because ${fileProblem(error)}: ${remedy}.`, {
       cause: error,
     });
   } finally {

@@ -41,6 +41,11 @@ export function bestEpoch(epochs: readonly EpochResult[]): EpochResult | undefin
   );
 }
 
+/** Epochs since the one with the best test accuracy. */
+export function epochsSinceBest(epochs: readonly EpochResult[]): number {
+  return epochs.length - (bestEpoch(epochs)?.epoch ?? 0);
+}
+
 /** A step between its backward pass and its update: gradients are recorded, weights are the old ones. */
 export interface StepEvent {
   readonly epoch: number;

@@ -24,14 +24,14 @@ export class DirectoryLock {
   /**
    * Takes an existing directory; what dead processes left is removed. A process adds its own file before it looks for
    * others, so two that come at once may both be refused, but never both let in. Throws a UserError that names
-   * the process that has it, or says why no file can be made there.
+   * the process that has it, or says why no file can be made there and what to do, `remedy`.
    */
-  static async acquire(directory: string): Promise<DirectoryLock> {
+  static async acquire(directory: string, remedy = "choose another place"): Promise<DirectoryLock> {
     const start = await startOf(process.pid);
     const file = `${process.pid}${start && `-${start}`}@${ownHost}.lock`;
     const lock = new DirectoryLock(join(directory, file));
     for (let attempt = 1; ; attempt++) {
-      await lock.make(directory);
+      await lock.make(directory, remedy);
       const holders = await lockHolders(directory);
       const other = holders.find((holder) => holder.file !== file);
       if (!other) return lock;
@@ -47,16 +47,14 @@ export class DirectoryLock {
     keepAtExit(this.path);
   }
 
-  private async make(directory: string): Promise<void> {
+  private async make(directory: string, remedy: string): Promise<void> {
     try {
       await writeFile(this.path, "", { flag: "wx" });
       removeAtExit(this.path);
     } catch (error) {
       if (errorCode(error) === "EEXIST")
         throw new UserError(`${directory} is in use by this process already: wait until that has ended.`);
-      throw new UserError(
-        `${directory} cannot be written, because ${fileProblem(error)}: choose another place.`,
-      );
+      throw new UserError(`${directory} cannot be written, because ${fileProblem(error)}: ${remedy}.`);
     }
   }
 }

@@ -40,16 +40,26 @@ export interface ProgressOptions {
   /** process.stdout unless told */
   stream?: NodeJS.WriteStream | undefined;
   /** process.env unless told */
-  env?: Readonly<Record<string, string | undefined>> | undefined;
+  env?: Environment | undefined;
 }
 
 /** A bar above live curves on a terminal, plain lines where the output is piped or the terminal cannot redraw a line. */
 export function openProgress(options: ProgressOptions = {}): ProgressView {
   const { epochs, reference, stream = process.stdout, env = process.env } = options;
-  if (!stream.isTTY || env.TERM === "dumb") return new LineProgress(stream, epochs);
-  // As no-color.org has it: any value but the empty one turns colours off.
-  const useColour = (env.NO_COLOR ?? "") === "";
-  return new LiveProgress(stream, epochs, useColour, reference);
+  if (!canRedraw(stream, env)) return new LineProgress(stream, epochs);
+  return new LiveProgress(stream, epochs, mayColour(stream, env), reference);
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Whether lines can be redrawn: on a terminal that is not dumb. */
+export function canRedraw({ isTTY }: NodeJS.WriteStream, { TERM }: Environment = process.env): boolean {
+  return isTTY === true && TERM !== "dumb";
+}
+
+/** Whether colours are welcome. As no-color.org has it: any value of NO_COLOR but the empty one turns them off. */
+export function mayColour(stream: NodeJS.WriteStream, env: Environment = process.env): boolean {
+  return canRedraw(stream, env) && (env.NO_COLOR ?? "") === "";
 }
 
 /** One line every tenth of an epoch, for files and pipes. */

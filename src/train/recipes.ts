@@ -127,7 +127,11 @@ const augmentations = {
   /** Degrees either way. */
   rotate: (degrees = 10) => randomAffine({ degrees }),
   /** Share by which it grows or shrinks. */
-  scale: (share = 0.1) => randomAffine({ scale: [1 - share, 1 + share] }),
+  scale: (share = 0.1) => {
+    if (!(share >= 0 && share < 1))
+      throw new RangeError(`augmentation scale: its share is ${share}; give one of at least 0 and below 1`);
+    return randomAffine({ scale: [1 - share, 1 + share] });
+  },
   /** With this probability. */
   erase: (p = 0.25) => randomErasing({ p }),
 } satisfies Record<string, (amount?: number) => Augmentation>;

@@ -53,7 +53,7 @@ export class RunDirectory {
     }
     let lock: DirectoryLock | undefined;
     try {
-      lock = await DirectoryLock.acquire(path);
+      lock = await DirectoryLock.acquire(path, "choose another --out");
       await removeTemporaries(path);
       const entries = await entriesOf(path);
       const [other] = entries.filter((name) => name !== configFile && name !== checkpointDirectory);
@@ -81,7 +81,7 @@ export class RunDirectory {
   /** Opens a run to go on with it. Throws a UserError if `path` holds none, or is in use. */
   static async resume(path: string): Promise<RunDirectory> {
     const { config } = await RunDirectory.open(path);
-    const lock = await DirectoryLock.acquire(path);
+    const lock = await DirectoryLock.acquire(path, "make it writable, or go on with a copy of it elsewhere");
     await removeTemporaries(path);
     return new RunDirectory(path, config, lock);
   }

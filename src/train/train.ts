@@ -14,7 +14,7 @@ import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../opti
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { type Agreeing, requireAgreement } from "./agreement.js";
-import { bestEpoch, type EpochResult, type TrainCallbacks } from "./callbacks.js";
+import { bestEpoch, type EpochResult, epochsSinceBest, type TrainCallbacks } from "./callbacks.js";
 import {
   CheckpointStore,
   type RunSettings,
@@ -314,10 +314,6 @@ async function trainWith(
     if (isLast) break;
   }
   return end(false);
-}
-
-function epochsSinceBest(epochs: readonly EpochResult[]): number {
-  return epochs.length - (bestEpoch(epochs)?.epoch ?? 0);
 }
 
 /** Tells after a step, counted over the run, whether a checkpoint is due. */

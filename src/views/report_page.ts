@@ -42,8 +42,10 @@ export interface Report {
   readonly title: string;
   readonly subtitle: string;
   readonly epochs: readonly ReportEpoch[];
-  /** Epochs that the run was to take. */
+  /** Epochs that the run was to take at most. */
   readonly planned: number;
+  /** Whether it ended before, since no epoch was better any more. */
+  readonly stoppedEarly: boolean;
   readonly published: {
     readonly loss: number;
     readonly trainAccuracy: number;
@@ -174,8 +176,13 @@ ${section("Inside the network")}
 }
 
 /** The title of a report's page, which a browser shows in its tab. */
-export function pageTitle({ title, epochs, planned }: Report): string {
-  return epochs.length < planned ? `${epochs.length}/${planned} ${title}` : title;
+export function pageTitle(report: Report): string {
+  const { title, epochs, planned } = report;
+  return isUnfinished(report) ? `${epochs.length}/${planned} ${title}` : title;
+}
+
+function isUnfinished({ epochs, planned, stoppedEarly }: Report): boolean {
+  return epochs.length < planned && !stoppedEarly;
 }
 
 export interface PageOptions {
@@ -217,7 +224,8 @@ function chartHtml({ title, note, draw }: Chart): Html {
 ${new Html(draw({ theme: pageTheme }))}<figcaption>${note}</figcaption></figure>`;
 }
 
-function figures({ epochs, planned, published }: Report): Html {
+function figures(report: Report): Html {
+  const { epochs, planned, published, stoppedEarly } = report;
   const last = epochs.at(-1);
   const best = epochs.reduce<ReportEpoch | undefined>(
     (found, one) => (found && !(one.testAccuracy > found.testAccuracy) ? found : one),
@@ -239,8 +247,12 @@ function figures({ epochs, planned, published }: Report): Html {
     ["loss", share(last?.loss), book(published?.loss)],
     [
       "epochs",
-      epochs.length < planned ? `${epochs.length} of ${planned}` : `${epochs.length}`,
-      [seconds > 0 ? time(seconds) : "", speed ? `${number(Math.round(speed))} images/s` : ""]
+      isUnfinished(report) ? `${epochs.length} of ${planned}` : `${epochs.length}`,
+      [
+        stoppedEarly ? "stopped early" : "",
+        seconds > 0 ? time(seconds) : "",
+        speed ? `${number(Math.round(speed))} images/s` : "",
+      ]
         .filter(Boolean)
         .join(" · "),
     ],

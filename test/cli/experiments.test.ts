@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,6 +44,24 @@ describe("flybrick ablate", () => {
     const summary = JSON.parse(readFileSync(join(work, "ablation", "summary.json"), "utf8"));
     expect(summary.variants.map(({ variant }: { variant: string }) => variant)).toEqual(["LeNet", "+ ReLU"]);
     expect(summary.command).toMatch(/^flybrick ablate lenet --sample .* --only LeNet --out ablation --json$/);
+  });
+
+  test("ends with exit code 130 where Ctrl-C stops it", async () => {
+    const child = spawn(process.execPath, [bin, ...args, "--epochs", "500", "--out", "stopped"], {
+      cwd: work,
+    });
+    let errors = "";
+    child.stderr.on("data", (chunk) => {
+      errors += chunk;
+    });
+    // It has begun to train soon after it tells its device.
+    child.stdout.on("data", (chunk) => {
+      if (String(chunk).includes("device: ")) setTimeout(() => child.kill("SIGINT"), 500);
+    });
+    expect(await new Promise((resolve) => child.on("close", resolve))).toBe(130);
+    expect(errors).toBe(
+      "flybrick: stopped: run the same command again to go on; finished results are kept\n",
+    );
   });
 
   test("names the variants that there are", async () => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,11 +11,27 @@ const work = mkdtempSync(join(tmpdir(), "flybrick-watch-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const run = join(work, "run");
-const flybrick = (...args: string[]) => promisify(execFile)(process.execPath, [bin, ...args]);
+const flybrick = (...args: string[]) => promisify(execFile)(process.execPath, [bin, ...args], { cwd: work });
 
 beforeAll(async () => {
   await flybrick(..."train softmax --sample --epochs 2 --learning-rate 0.1 --out".split(" "), run);
 }, 240_000);
+
+/** A live page's address, and a wait for a text in what it sends. */
+async function opened(child: ChildProcess): Promise<{ url: string; shows: (text: string) => Promise<void> }> {
+  const [, url] = await printed(child, /^(http:\/\/127\.0\.0\.1:\d+\/) shows/);
+  const events = (await fetch(new URL("events", url!))).body!.pipeThrough(new TextDecoderStream());
+  const reader = events.getReader();
+  const shows = async (text: string): Promise<void> => {
+    let seen = "";
+    while (!seen.includes(text)) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the stream ended before ${JSON.stringify(text)}`);
+      seen += value;
+    }
+  };
+  return { url: url!, shows };
+}
 
 /** Lines that a process prints until one matches. */
 function printed(child: ChildProcess, pattern: RegExp): Promise<RegExpMatchArray> {
@@ -52,18 +68,8 @@ describe("a trained run", { timeout: 240_000 }, () => {
     rmSync(join(live, "model.safetensors"));
     const child = spawn(process.execPath, [bin, "watch", live], { stdio: ["ignore", "pipe", "inherit"] });
     try {
-      const [, url] = await printed(child, /^(http:\/\/127\.0\.0\.1:\d+\/) shows/);
-      expect(await (await fetch(url!)).text()).toContain("after the first epoch");
-      const events = (await fetch(new URL("events", url!))).body!.pipeThrough(new TextDecoderStream());
-      const reader = events.getReader();
-      const shows = async (text: string): Promise<void> => {
-        let seen = "";
-        while (!seen.includes(text)) {
-          const { value, done } = await reader.read();
-          if (done) throw new Error(`the stream ended before ${JSON.stringify(text)}`);
-          seen += value;
-        }
-      };
+      const { url, shows } = await opened(child);
+      expect(await (await fetch(url)).text()).toContain("after the first epoch");
       await shows("1 of 2");
       writeFileSync(join(live, "metrics.jsonl"), `${lines.join("\n")}\n`);
       await shows('"title":"Softmax regression on Fashion-MNIST"');
@@ -77,8 +83,60 @@ describe("a trained run", { timeout: 240_000 }, () => {
     }
   });
 
+  test("that ended early is no unfinished one", async () => {
+    const early = join(work, "early");
+    cpSync(run, early, { recursive: true });
+    const config = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+    writeFileSync(join(early, "config.json"), JSON.stringify({ ...config, epochs: 60, earlyStopping: 1 }));
+    const [first] = readFileSync(join(run, "metrics.jsonl"), "utf8").split("\n");
+    const second = { ...JSON.parse(first!), epoch: 2 };
+    writeFileSync(join(early, "metrics.jsonl"), `${first}\n${JSON.stringify(second)}\n`);
+    await flybrick("report", early);
+    const page = readFileSync(join(early, "report.html"), "utf8");
+    expect(page).toContain("<title>Softmax regression on Fashion-MNIST</title>");
+    expect(page).toContain('<dt>epochs</dt><dd>2</dd><dd class="remark">stopped early · ');
+  });
+
   test("is asked for where there is none", async () => {
     for (const command of ["report", "watch"])
       await expect(flybrick(command, join(work, "nothing"))).rejects.toThrow(/there is no run .*nothing/);
   });
+});
+
+describe("weights that ship", { timeout: 240_000 }, () => {
+  test("have a report here, or in another place, and not in the package", async () => {
+    const { stdout } = await flybrick("report", "lenet", "--sample");
+    expect(stdout).toBe("report.html\n");
+    expect(readFileSync(join(work, "report.html"), "utf8")).toContain("of 1,000 test images are right");
+    const elsewhere = await flybrick("report", "lenet", "--sample", "--svg", "--out", "a/b");
+    const files = elsewhere.stdout.trim().split("\n");
+    expect(files).toContain(join("a", "b", "confusion.svg"));
+    for (const file of files) expect(existsSync(join(work, file)), file).toBe(true);
+    expect(existsSync(fileURLToPath(new URL("../../weights/lenet/report.html", import.meta.url)))).toBe(
+      false,
+    );
+  });
+
+  test("have no report where none can be written", async () => {
+    await expect(flybrick("report", "lenet", "--sample", "--out", "/proc/flybrick")).rejects.toThrow(
+      "/proc/flybrick cannot be made, because there is no such file or directory: choose another --out.",
+    );
+  });
+
+  test("are shown live", async () => {
+    const child = spawn(process.execPath, [bin, "watch", "lenet", "--sample"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      await (await opened(child)).shows("of 1,000 test images are right");
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+});
+
+test("a port that there is none of is refused", async () => {
+  await expect(flybrick("watch", run, "--port", "99999")).rejects.toThrow(
+    "argument '99999' is invalid. Give a whole number from 0 to 65535.",
+  );
 });

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,6 +63,21 @@ if (canMount())
       expect(weights(run).equals(weights(join(work, "whole")))).toBe(true);
     });
 
+    test("that may not be written while a run is unfinished is told of, with what to do", () => {
+      const unfinished = join(disk, "unfinished");
+      mkdirSync(unfinished);
+      cpSync(join(run, "config.json"), join(unfinished, "config.json"));
+      execFileSync("mount", ["-o", "remount,ro", disk]);
+      try {
+        expect(flybrick("train", "--resume", unfinished).output).toContain(
+          `${unfinished} cannot be written, because the file system is read-only: make it writable, or go on with a copy`,
+        );
+      } finally {
+        execFileSync("mount", ["-o", "remount,rw", disk]);
+        rmSync(unfinished, { recursive: true });
+      }
+    });
+
     test("that may not be written any more is told of, and the run stays as it is", () => {
       const before = readdirSync(run, { recursive: true }).sort();
       execFileSync("mount", ["-o", "remount,ro", disk]);
@@ -73,6 +88,10 @@ if (canMount())
         // A finished run still says so, and can still be looked at.
         expect(flybrick("train", "--resume", run).code).toBe(0);
         expect(flybrick("runs", disk).code).toBe(0);
+        expect(flybrick("report", run).output).toContain(
+          "report.html cannot be written, because the file system is read-only: choose another --out.",
+        );
+        expect(flybrick("report", run, "--out", join(work, "report")).code).toBe(0);
       } finally {
         execFileSync("mount", ["-o", "remount,rw", disk]);
       }

@@ -60,6 +60,7 @@ export function report(changes: Partial<Report> = {}): Report {
     subtitle: "made up",
     epochs: epochs(4),
     planned: 10,
+    stoppedEarly: false,
     published: { loss: 0.469, trainAccuracy: 0.823, testAccuracy: 0.779 },
     inspection,
     configuration: { batchSize: 256, clipGradNorm: false },
