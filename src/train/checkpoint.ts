@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { hostArray } from "../core/dtype.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import type { RandomState } from "../ops/random.js";
+import type { EpochFigures, Optimizer, Schedule } from "../optim/index.js";
 import { evaluate as compute, type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import type { EpochResult } from "./callbacks.js";
 import { DirectoryLock } from "./lock.js";
 import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";
 
-/** What a run must have been started with for its checkpoint to fit. */
+/** What a run must have been started with for its checkpoint to fit; null is an option that is off. */
 export interface RunSettings {
   readonly batchSize: number;
   readonly epochs: number;
@@ -19,11 +20,23 @@ export interface RunSettings {
   readonly examples: number;
   /** The optimizer's own, before any schedule. */
   readonly learningRate: number;
+  /** Its name and hyperparameters. */
+  readonly optimizer: string;
+  /** Of the schedule's values, since it is a function. */
+  readonly scheduleDigest: string;
+  readonly labelSmoothing: number;
+  readonly mixup: number | null;
+  readonly emaDecay: number | null;
+  readonly clipGradNorm: number | null;
+  readonly earlyStopping: number | null;
 }
+
+/** Checkpoints of earlier versions name only some of the settings. */
+export type SavedSettings = Partial<RunSettings>;
 
 /** Where training stands, tensors left out. Order of the data and schedules are functions of it. */
 export interface TrainState {
-  readonly settings: RunSettings;
+  readonly settings: SavedSettings;
   /** Optimizer steps taken. */
   readonly steps: number;
   readonly epochs: readonly EpochResult[];
@@ -199,13 +212,34 @@ function parseState(text = ""): TrainState | undefined {
 }
 
 /** Throws a UserError that names the first setting in which a run differs from the checkpoint it goes on from. */
-export function requireSettings(path: string, saved: RunSettings, now: RunSettings): void {
+export function requireSettings(path: string, saved: SavedSettings, now: RunSettings): void {
   for (const key of Object.keys(now) as (keyof RunSettings)[]) {
-    if (saved[key] !== now[key])
+    if (saved[key] !== undefined && saved[key] !== now[key])
       throw new UserError(
-        `${path} was written with ${key} ${saved[key]}, and now it is ${now[key]}: go on with the same, or train anew elsewhere.`,
+        `${path} was written with ${key} ${saved[key] ?? "off"}, and now it is ${now[key] ?? "off"}: go on with the same, or train anew elsewhere.`,
       );
   }
+}
+
+/** An optimizer for {@link RunSettings}, such as `sgd {"momentum":0.9}`. */
+export function describeOptimizer({ name, hyperparameters }: Optimizer): string {
+  return `${name} ${JSON.stringify(hyperparameters)}`;
+}
+
+/**
+ * A schedule for {@link RunSettings}: a digest of its values at every step, after epochs that are better by less and
+ * less, so that plateaus differ, too.
+ */
+export function scheduleDigest(schedule: Schedule, epochs: number, stepsPerEpoch: number): string {
+  const hash = createHash("sha256");
+  const finished: EpochFigures[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (let step = 0; step < stepsPerEpoch; step++)
+      // Not the last bits, which another version of Node may round otherwise.
+      hash.update(`${schedule(epoch * stepsPerEpoch + step, finished).toPrecision(9)} `);
+    finished.push({ testLoss: 1 + 2 ** -epoch, testAccuracy: 0 });
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** Puts a checkpoint's values into variables of the same names. Throws a UserError that names what does not fit. */
