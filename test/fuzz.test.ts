@@ -127,9 +127,11 @@ function readOrRefuse<T>(bytes: Uint8Array, read: (bytes: Uint8Array) => T, chec
   check(value);
 }
 
+const bytesEach = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1 };
+
 function requireWhole(tensors: ReadonlyMap<string, StoredTensor>, metadata: Record<string, string>): void {
   for (const { dtype, shape, data } of tensors.values())
-    require(data.length === product(shape) * (dtype === "U8" ? 1 : 4), "a tensor is not whole");
+    require(data.length === product(shape) * bytesEach[dtype], "a tensor is not whole");
   const again = decodeSafetensors(encodeSafetensors(tensors, metadata), "again");
   require(JSON.stringify(again.metadata) === JSON.stringify(metadata), "metadata are lost");
   for (const [name, { data }] of tensors)
