@@ -109,13 +109,13 @@ export class CheckpointStore {
    */
   async newest(warn: (message: string) => void): Promise<(Checkpoint & { path: string }) | undefined> {
     const all = await this.steps();
-    for (const steps of all) {
+    for (const [k, steps] of all.entries()) {
       const path = this.path(steps);
       try {
         return { path, ...decodeCheckpoint(await readFile(path), path) };
       } catch (error) {
         const reason = error instanceof UserError ? error.message : `${path}: ${fileProblem(error)}`;
-        warn(`${reason} Going on from the checkpoint before it.`);
+        warn(k + 1 < all.length ? `${reason} Going on from the checkpoint before it.` : reason);
       }
     }
     if (all.length > 0)
@@ -125,7 +125,10 @@ export class CheckpointStore {
     return undefined;
   }
 
-  /** Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. */
+  /**
+   * Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. Throws a
+   * UserError if it cannot be read.
+   */
   async peek(): Promise<TrainState | undefined> {
     const [steps] = await this.steps();
     return steps === undefined ? undefined : readState(this.path(steps));
@@ -149,14 +152,19 @@ export class CheckpointStore {
 }
 
 async function readState(path: string): Promise<TrainState | undefined> {
-  const file = await open(path, "r");
+  const file = await open(path, "r").catch((error: unknown) => {
+    // A run that goes on removes old ones.
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: check its permissions.`);
+  });
+  if (!file) return undefined;
   try {
     const { buffer } = await file.read(new Uint8Array(8), 0, 8, 0);
     const length = Number(new DataView(buffer.buffer).getBigUint64(0, true));
     if (length > (await file.stat()).size) return undefined;
     const header = await file.read(new Uint8Array(length), 0, length, 8);
     const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(header.buffer));
-    return parseState(metadata.state);
+    return metadata.format === format ? parseState(metadata.state) : undefined;
   } catch {
     return undefined;
   } finally {
@@ -197,15 +205,73 @@ export function decodeCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   return { state, tensors };
 }
 
+/** Whether a file calls itself a checkpoint, of whatever version. */
+export function isCheckpoint({ format = "" }: Readonly<Record<string, string>>): boolean {
+  return format.startsWith("flybrick checkpoint ");
+}
+
+/** What the network is to be used with, by its own names: buffers, and the weights or, where there are some, their averages. */
+export function weightsOf({ tensors }: Pick<Checkpoint, "tensors">): Map<string, StoredTensor> {
+  const prefix = "state.";
+  const own = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(
+    own.map(([longName, one]) => {
+      const name = longName.slice(prefix.length);
+      return [name, tensors.get(`average.${name}`) ?? one];
+    }),
+  );
+}
+
+type Check = (value: unknown) => boolean;
+
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** JSON writes null for what is no finite number. */
+const isFigure: Check = (value) => value === null || typeof value === "number";
+
+/** An object whose values pass the checks of their names. */
+function recordOf(checks: Readonly<Record<string, Check>>): Check {
+  return (value) =>
+    isRecord(value) && Object.entries(checks).every(([name, check]) => check((value as never)[name]));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const isEpoch = recordOf({
+  epoch: isCount,
+  loss: isFigure,
+  trainAccuracy: isFigure,
+  testLoss: isFigure,
+  testAccuracy: isFigure,
+  learningRate: isFigure,
+  examplesPerSecond: isFigure,
+  dataSeconds: isFigure,
+  trainSeconds: isFigure,
+  seconds: isFigure,
+} satisfies Record<keyof EpochResult, Check>);
+
+const isState = recordOf({
+  settings: (value) =>
+    isRecord(value) && Object.values(value).every((one) => isFigure(one) || typeof one === "string"),
+  steps: isCount,
+  epochs: (value) =>
+    Array.isArray(value) && value.every((one, k) => isEpoch(one) && (one as EpochResult).epoch === k + 1),
+  finished: (value) => typeof value === "boolean",
+  random: recordOf({ seed: isCount, draw: isCount }),
+  examples: isCount,
+  trainSeconds: Number.isFinite,
+  dataSeconds: Number.isFinite,
+} satisfies Record<keyof TrainState, Check>);
+
+/** The state that metadata hold, undefined unless all of it is sound. */
 function parseState(text = ""): TrainState | undefined {
   try {
-    const state = JSON.parse(text) as Partial<TrainState> | null;
-    const counts = [state?.steps, state?.examples, state?.random?.seed, state?.random?.draw];
-    const isSound =
-      counts.every((count) => Number.isSafeInteger(count) && count! >= 0) &&
-      Array.isArray(state?.epochs) &&
-      typeof state.settings === "object";
-    return isSound ? (state as TrainState) : undefined;
+    const state: unknown = JSON.parse(text);
+    if (!isState(state)) return undefined;
+    const { epochs, ...rest } = state as TrainState;
+    const read = epochs.map((one) => Object.entries(one).map(([name, value]) => [name, value ?? Number.NaN]));
+    return { ...rest, epochs: read.map((one) => Object.fromEntries(one) as EpochResult) };
   } catch {
     return undefined;
   }

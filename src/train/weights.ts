@@ -3,6 +3,7 @@ import { fileProblem, UserError } from "../core/errors.js";
 import type { Module } from "../nn/index.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite } from "./atomic_write.js";
+import { decodeCheckpoint, isCheckpoint, weightsOf } from "./checkpoint.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsDtype } from "./safetensors.js";
 import { fromTorchvision } from "./torchvision.js";
 
@@ -26,15 +27,17 @@ export async function saveWeights(net: Module, path: string): Promise<void> {
 
 /**
  * Reads a network's parameters and buffers from safetensors, by PyTorch's names of the same `nn.Sequential`, or by those
- * of torchvision's `alexnet`. Throws where the file is damaged or made for another network.
+ * of torchvision's `alexnet`; or from a checkpoint, whose averages are taken where it has some. Throws where the file is
+ * damaged or made for another network.
  */
 export async function loadWeights(net: Module, path: string): Promise<void> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
   });
-  const { tensors } = decodeSafetensors(bytes, path);
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const stored = isCheckpoint(metadata) ? weightsOf(decodeCheckpoint(bytes, path)) : tensors;
   const values = new Map<string, Tensor>();
-  for (const [name, { dtype, shape, data }] of tensors) {
+  for (const [name, { dtype, shape, data }] of stored) {
     // PyTorch's batch norm counts; nothing here reads it.
     if (name.endsWith("num_batches_tracked")) continue;
     const floats = floatsOf(dtype, data);

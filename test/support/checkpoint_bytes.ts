@@ -4,7 +4,8 @@ import { encodeSafetensors, type StoredTensor } from "../../src/train/safetensor
 /** A file with the checksum that fits what is before it. */
 export function signed(bytes: Uint8Array): Uint8Array {
   const content = bytes.subarray(0, Math.max(0, bytes.length - 32));
-  return Buffer.concat([content, createHash("sha256").update(content).digest()]);
+  // Not a Buffer, whose slices are no copies.
+  return new Uint8Array(Buffer.concat([content, createHash("sha256").update(content).digest()]));
 }
 
 /** A checkpoint of any state, whether it makes sense or not. */
