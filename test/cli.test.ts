@@ -490,6 +490,35 @@ describe("a run that is resumed", () => {
     expect(remains(run)).toEqual(remains(whole));
   });
 
+  test("may be finished and yet damaged: its weights are written anew, or it goes on from the checkpoint before", async () => {
+    const run = join(work, "damaged finished run");
+    cpSync(whole, run, { recursive: true });
+    const path = join(run, "model.safetensors");
+    const last = join(run, "checkpoints", readdirSync(join(run, "checkpoints")).sort().at(-1)!);
+    const breakOne = (path: string): void => {
+      const bytes = readFileSync(path);
+      // Far from the header.
+      bytes[bytes.length - 100]! ^= 1;
+      writeFileSync(path, bytes);
+    };
+    for (const [harm, word] of [
+      [rmSync, "missing"],
+      [breakOne, "not as training left it"],
+    ] as const) {
+      harm(path);
+      const { code, stdout, stderr } = await flybrick("train", "--resume", run);
+      expect(code).toBe(0);
+      expect(stdout).toContain("is finished");
+      expect(stderr).toBe(`Warning: ${path} was ${word}: it has been written anew from ${last}.\n`);
+      expect(remains(run)).toEqual(remains(whole));
+    }
+    breakOne(last);
+    const { code, stdout } = await flybrick("train", "--resume", run);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(`Warning: ${last} is damaged: its checksum does not fit`);
+    expect(remains(run)).toEqual(remains(whole));
+  });
+
   test("was stopped at once by a second Ctrl-C: nothing half-written stays", async () => {
     const run = join(work, "twice");
     // Megabytes of checkpoints a step, so that one is being written.

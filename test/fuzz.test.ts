@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -8,8 +7,10 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../src/core/errors.js";
 import { encodeIdx, parseIdx } from "../src/data/idx.js";
 import { readIdx } from "../src/data/idx_file.js";
-import { decodeCheckpoint } from "../src/train/checkpoint.js";
+import type { EpochResult } from "../src/train/callbacks.js";
+import { CheckpointStore, decodeCheckpoint, type TrainState } from "../src/train/checkpoint.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../src/train/safetensors.js";
+import { checkpointBytes, signed } from "./support/checkpoint_bytes.js";
 
 const work = mkdtempSync(join(tmpdir(), "flybrick-fuzz-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -127,9 +128,11 @@ function readOrRefuse<T>(bytes: Uint8Array, read: (bytes: Uint8Array) => T, chec
   check(value);
 }
 
+const bytesEach = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1 };
+
 function requireWhole(tensors: ReadonlyMap<string, StoredTensor>, metadata: Record<string, string>): void {
   for (const { dtype, shape, data } of tensors.values())
-    require(data.length === product(shape) * (dtype === "U8" ? 1 : 4), "a tensor is not whole");
+    require(data.length === product(shape) * bytesEach[dtype], "a tensor is not whole");
   const again = decodeSafetensors(encodeSafetensors(tensors, metadata), "again");
   require(JSON.stringify(again.metadata) === JSON.stringify(metadata), "metadata are lost");
   for (const [name, { data }] of tensors)
@@ -148,34 +151,47 @@ const mixed = encodeSafetensors(
   { model: "lenet" },
 );
 
-function signed(bytes: Uint8Array): Uint8Array {
-  const content = bytes.subarray(0, Math.max(0, bytes.length - 32));
-  return joined(content, createHash("sha256").update(content).digest());
-}
-
+const epoch = {
+  epoch: 1,
+  loss: 1.5,
+  trainAccuracy: 0.5,
+  testLoss: 1.25,
+  testAccuracy: 0.75,
+  learningRate: 0.1,
+  examplesPerSecond: 99,
+  dataSeconds: 0.1,
+  trainSeconds: 2,
+  seconds: 3,
+};
 const state = {
-  settings: {},
+  settings: { batchSize: 32, optimizer: "sgd", mixup: null },
   steps: 3,
-  epochs: [],
+  epochs: [epoch],
   finished: false,
   random: { seed: 1, draw: 9 },
   examples: 64,
   trainSeconds: 1,
   dataSeconds: 0.1,
 };
-const checkpoint = signed(
-  encodeSafetensors(
-    new Map<string, StoredTensor>([
-      [
-        "parameters.0.weight",
-        { dtype: "F32", shape: [2, 3], data: bytesOf(Float32Array.of(1, 2, 3, 4, 5, 6)) },
-      ],
-      ["metrics.loss", { dtype: "F32", shape: [], data: bytesOf(Float32Array.of(7)) }],
-      ["checksum", { dtype: "U8", shape: [32], data: new Uint8Array(32) }],
-    ]),
-    { format: "flybrick checkpoint 1", state: JSON.stringify(state) },
-  ),
+const checkpoint = checkpointBytes(
+  state,
+  new Map<string, StoredTensor>([
+    ["state.0.weight", { dtype: "F32", shape: [2, 3], data: bytesOf(Float32Array.of(1, 2, 3, 4, 5, 6)) }],
+    ["metrics.loss", { dtype: "F32", shape: [], data: bytesOf(Float32Array.of(7)) }],
+  ]),
 );
+
+/** Whoever reads a state may rely on all of it. */
+function requireSound({ settings, steps, examples, random, epochs, finished }: TrainState): void {
+  for (const count of [steps, examples, random.draw, random.seed])
+    require(Number.isSafeInteger(count) && count >= 0, `${count} is no count`);
+  require(Object.keys(settings).length >= 0 && typeof finished === "boolean", "no settings or end");
+  for (const [k, one] of epochs.entries()) {
+    require(one.epoch === k + 1, "epochs are missing");
+    for (const key of Object.keys(epoch) as (keyof EpochResult)[])
+      require(typeof one[key] === "number", `${key} is no number`);
+  }
+}
 const idx = encodeIdx({ shape: [5, 4, 3], data: Uint8Array.from({ length: 60 }, (_, i) => i) });
 
 /** Runs a property and tells how many files were read and refused: both must happen, or the mutations are too mild or too wild. */
@@ -187,7 +203,7 @@ async function fuzz(property: fc.IRawProperty<unknown>, numRuns: number): Promis
   expect(tally.refused).toBeGreaterThan(numRuns / 4);
 }
 
-describe("10,000 mutated files are read or refused in words:", () => {
+describe("11,000 mutated files are read or refused in words:", () => {
   test("4,000 safetensors", () =>
     fuzz(
       fc.property(fc.constantFrom(pytorch, mixed), some(fc.oneof(mutation, headerMutation)), (file, change) =>
@@ -209,14 +225,27 @@ describe("10,000 mutated files are read or refused in words:", () => {
           (bytes) => decodeCheckpoint(bytes, "the file"),
           (read) => {
             requireWhole(read.tensors, {});
-            const { steps, examples, random } = read.state;
-            for (const count of [steps, examples, random.draw])
-              require(Number.isSafeInteger(count) && count >= 0, `${count} is no count`);
+            requireSound(read.state);
           },
         );
       }),
       3000,
     ));
+
+  test("1,000 checkpoints of which the header alone is read", () => {
+    const directory = join(work, "checkpoints");
+    mkdirSync(directory);
+    return fuzz(
+      fc.asyncProperty(some(fc.oneof(mutation, headerMutation)), async (change) => {
+        writeFileSync(join(directory, "step-000000003.safetensors"), change(checkpoint));
+        const read = await new CheckpointStore(directory).peek();
+        if (read) tally.loaded++;
+        else tally.refused++;
+        if (read) requireSound(read);
+      }),
+      1000,
+    );
+  });
 
   test("2,000 IDX files", () =>
     fuzz(

@@ -223,6 +223,8 @@ describe("schedules", () => {
     expect(() => linearLr({ totalIters: -1 })).toThrow("totalIters is -1; give a whole number of at least 0");
     expect(() => cosineAnnealingLr({ tMax: 0 })).toThrow("tMax is 0; give a whole number of at least 1");
     expect(() => stepLr({ stepSize: 0.5 })).toThrow("stepSize is 0.5; give a whole number of at least 1");
+    // Its rise ends at step 0.
+    expect([0, 9].map((step) => oneCycleLr({ pctStart: 0.1 })(10)(step))).toEqual([1, 1 / 25 / 1e4]);
     expect(() => oneCycleLr({ pctStart: 1 })).toThrow("pctStart is 1; give a number between 0 and 1");
     expect(() => reduceLrOnPlateau({ factor: 1 })).toThrow("factor is 1; give a number between 0 and 1");
     expect(() => reduceLrOnPlateau({ patience: -1 })).toThrow(

@@ -1,8 +1,13 @@
 import { readFile } from "node:fs/promises";
-import { dtypeOf, hostArray } from "../core/dtype.js";
+import { type DType, dtypeOf, hostArray } from "../core/dtype.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import { atomicWrite } from "../train/atomic_write.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../train/safetensors.js";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsDtype,
+  type StoredTensor,
+} from "../train/safetensors.js";
 import type { Classifier, Estimator, ModelState, StoredArray, Transformer } from "./estimator.js";
 import { Forest } from "./forest.js";
 import { KMeans } from "./k_means.js";
@@ -45,7 +50,7 @@ interface Outline {
 }
 
 const dtypes = { f32: "F32", i32: "I32", u8: "U8" } as const;
-const hostTypes = { F32: "f32", I32: "i32", U8: "u8" } as const;
+const hostTypes: Partial<Record<SafetensorsDtype, DType>> = { F32: "f32", I32: "i32", U8: "u8" };
 
 /**
  * Writes a fitted model as safetensors whose metadata hold its kind and settings as JSON, whole or not at all.
@@ -110,9 +115,10 @@ function arraysUnder(
   return new Proxy({} as Record<string, StoredArray>, {
     get(_, name: string) {
       const found = tensors.get(`${prefix}${name}`);
-      if (!found) throw new UserError(`it lacks ${prefix}${name}`);
+      const type = found && hostTypes[found.dtype];
+      if (!type) throw new UserError(`it lacks ${prefix}${name}`);
       // A copy, so that the file's bytes need not stay.
-      return { values: hostArray(hostTypes[found.dtype], new Uint8Array(found.data)), shape: found.shape };
+      return { values: hostArray(type, new Uint8Array(found.data)), shape: found.shape };
     },
   });
 }

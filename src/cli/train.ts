@@ -6,6 +6,7 @@ import { openRun, readStanding, requireSameModel, type SavedRun } from "../deplo
 import type { Device } from "../devices/device.js";
 import { loadModel, modelChecksum, modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
+import { isWhole } from "../train/finished_run.js";
 import {
   augmentationNames,
   initializerNames,
@@ -201,7 +202,8 @@ async function resume(
   const { config } = run;
   const { finished, epochs } = await readStanding(run);
   const { json } = flags;
-  if (finished) {
+  const warn = (message: string): void => void process.stderr.write(`Warning: ${message}\n`);
+  if (finished && (await isWhole(run.directory, warn))) {
     if (json) printJson({ event: "done", run: path, recipe: config.recipe, stopped: false, finished: true });
     else console.log(`${path} is finished, with ${epochs.length} epochs: nothing is left to do.`);
     return;

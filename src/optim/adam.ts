@@ -25,6 +25,8 @@ function make(parameters: readonly Tensor[], options: AdamOptions, decoupled: bo
     throw new RangeError(`betas are ${betas.join(", ")}; give two numbers of at least 0 and below 1`);
   if (!(weightDecay >= 0)) throw new RangeError(`weightDecay is ${weightDecay}; give a number of at least 0`);
   return new Optimizer(
+    decoupled ? "adamw" : "adam",
+    { betas, epsilon, weightDecay },
     parameters,
     learningRate,
     ["mean", "square"],

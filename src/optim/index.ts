@@ -1,6 +1,6 @@
 export { type AdamOptions, adam, adamw } from "./adam.js";
 export { clipGradNorm } from "./clip.js";
-export { Optimizer, type OptimizerRecipe } from "./optimizer.js";
+export { type Hyperparameters, Optimizer, type OptimizerRecipe } from "./optimizer.js";
 export {
   cosineAnnealingLr,
   type EpochFigures,

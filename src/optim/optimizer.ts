@@ -29,6 +29,9 @@ export interface Update {
   readonly stateReadsParameter: boolean;
 }
 
+/** Numbers and switches by name, such as `momentum`. */
+export type Hyperparameters = Readonly<Record<string, number | boolean | readonly number[]>>;
+
 /** Changes parameters by their gradients. State starts at zero; parameters and state lie in flat buffers. */
 export class Optimizer {
   /** Steps taken. */
@@ -39,6 +42,10 @@ export class Optimizer {
   readonly parameters: readonly Tensor[];
 
   constructor(
+    /** By which it is told from others, with `hyperparameters`. */
+    readonly name: string,
+    /** All that decides its steps beside the learning rate. */
+    readonly hyperparameters: Hyperparameters,
     parameters: readonly Tensor[],
     /** May be changed between steps; compiles nothing. */
     public learningRate: number,

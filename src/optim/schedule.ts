@@ -91,7 +91,8 @@ export function oneCycleLr(
     const between = (from: number, to: number, share: number): number =>
       to + ((from - to) * (1 + Math.cos(Math.PI * share))) / 2;
     return (step) =>
-      step <= top
+      // At the top itself the rise may be of no length.
+      step < top
         ? between(1 / divFactor, 1, step / top)
         : between(1, 1 / divFactor / finalDivFactor, (step - top) / (last - top));
   };

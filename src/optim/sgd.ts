@@ -39,6 +39,8 @@ function make(parameters: readonly Tensor[], options: SgdOptions): Optimizer {
   const decayed = ({ parameter, gradient, numbers: [, , decay] }: UpdateInputs): Expr =>
     weightDecay > 0 ? call("add", gradient, call("mul", decay!, parameter)) : gradient;
   return new Optimizer(
+    "sgd",
+    { momentum, nesterov, weightDecay },
     parameters,
     options.learningRate,
     momentum > 0 ? ["momentum"] : [],

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { hostArray } from "../core/dtype.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import type { RandomState } from "../ops/random.js";
+import type { EpochFigures, Optimizer, Schedule } from "../optim/index.js";
 import { evaluate as compute, type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import type { EpochResult } from "./callbacks.js";
 import { DirectoryLock } from "./lock.js";
 import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";
 
-/** What a run must have been started with for its checkpoint to fit. */
+/** What a run must have been started with for its checkpoint to fit; null is an option that is off. */
 export interface RunSettings {
   readonly batchSize: number;
   readonly epochs: number;
@@ -19,11 +20,23 @@ export interface RunSettings {
   readonly examples: number;
   /** The optimizer's own, before any schedule. */
   readonly learningRate: number;
+  /** Its name and hyperparameters. */
+  readonly optimizer: string;
+  /** Of the schedule's values, since it is a function. */
+  readonly scheduleDigest: string;
+  readonly labelSmoothing: number;
+  readonly mixup: number | null;
+  readonly emaDecay: number | null;
+  readonly clipGradNorm: number | null;
+  readonly earlyStopping: number | null;
 }
+
+/** Checkpoints of earlier versions name only some of the settings. */
+export type SavedSettings = Partial<RunSettings>;
 
 /** Where training stands, tensors left out. Order of the data and schedules are functions of it. */
 export interface TrainState {
-  readonly settings: RunSettings;
+  readonly settings: SavedSettings;
   /** Optimizer steps taken. */
   readonly steps: number;
   readonly epochs: readonly EpochResult[];
@@ -96,13 +109,13 @@ export class CheckpointStore {
    */
   async newest(warn: (message: string) => void): Promise<(Checkpoint & { path: string }) | undefined> {
     const all = await this.steps();
-    for (const steps of all) {
+    for (const [k, steps] of all.entries()) {
       const path = this.path(steps);
       try {
         return { path, ...decodeCheckpoint(await readFile(path), path) };
       } catch (error) {
         const reason = error instanceof UserError ? error.message : `${path}: ${fileProblem(error)}`;
-        warn(`${reason} Going on from the checkpoint before it.`);
+        warn(k + 1 < all.length ? `${reason} Going on from the checkpoint before it.` : reason);
       }
     }
     if (all.length > 0)
@@ -112,7 +125,10 @@ export class CheckpointStore {
     return undefined;
   }
 
-  /** Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. */
+  /**
+   * Where the newest one stands, by its header alone; undefined if there is none, or it is damaged there. Throws a
+   * UserError if it cannot be read.
+   */
   async peek(): Promise<TrainState | undefined> {
     const [steps] = await this.steps();
     return steps === undefined ? undefined : readState(this.path(steps));
@@ -136,14 +152,19 @@ export class CheckpointStore {
 }
 
 async function readState(path: string): Promise<TrainState | undefined> {
-  const file = await open(path, "r");
+  const file = await open(path, "r").catch((error: unknown) => {
+    // A run that goes on removes old ones.
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: check its permissions.`);
+  });
+  if (!file) return undefined;
   try {
     const { buffer } = await file.read(new Uint8Array(8), 0, 8, 0);
     const length = Number(new DataView(buffer.buffer).getBigUint64(0, true));
     if (length > (await file.stat()).size) return undefined;
     const header = await file.read(new Uint8Array(length), 0, length, 8);
     const { __metadata__: metadata } = JSON.parse(new TextDecoder().decode(header.buffer));
-    return parseState(metadata.state);
+    return metadata.format === format ? parseState(metadata.state) : undefined;
   } catch {
     return undefined;
   } finally {
@@ -184,28 +205,107 @@ export function decodeCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   return { state, tensors };
 }
 
+/** Whether a file calls itself a checkpoint, of whatever version. */
+export function isCheckpoint({ format = "" }: Readonly<Record<string, string>>): boolean {
+  return format.startsWith("flybrick checkpoint ");
+}
+
+/** What the network is to be used with, by its own names: buffers, and the weights or, where there are some, their averages. */
+export function weightsOf({ tensors }: Pick<Checkpoint, "tensors">): Map<string, StoredTensor> {
+  const prefix = "state.";
+  const own = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(
+    own.map(([longName, one]) => {
+      const name = longName.slice(prefix.length);
+      return [name, tensors.get(`average.${name}`) ?? one];
+    }),
+  );
+}
+
+type Check = (value: unknown) => boolean;
+
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** JSON writes null for what is no finite number. */
+const isFigure: Check = (value) => value === null || typeof value === "number";
+
+/** An object whose values pass the checks of their names. */
+function recordOf(checks: Readonly<Record<string, Check>>): Check {
+  return (value) =>
+    isRecord(value) && Object.entries(checks).every(([name, check]) => check((value as never)[name]));
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const isEpoch = recordOf({
+  epoch: isCount,
+  loss: isFigure,
+  trainAccuracy: isFigure,
+  testLoss: isFigure,
+  testAccuracy: isFigure,
+  learningRate: isFigure,
+  examplesPerSecond: isFigure,
+  dataSeconds: isFigure,
+  trainSeconds: isFigure,
+  seconds: isFigure,
+} satisfies Record<keyof EpochResult, Check>);
+
+const isState = recordOf({
+  settings: (value) =>
+    isRecord(value) && Object.values(value).every((one) => isFigure(one) || typeof one === "string"),
+  steps: isCount,
+  epochs: (value) =>
+    Array.isArray(value) && value.every((one, k) => isEpoch(one) && (one as EpochResult).epoch === k + 1),
+  finished: (value) => typeof value === "boolean",
+  random: recordOf({ seed: isCount, draw: isCount }),
+  examples: isCount,
+  trainSeconds: Number.isFinite,
+  dataSeconds: Number.isFinite,
+} satisfies Record<keyof TrainState, Check>);
+
+/** The state that metadata hold, undefined unless all of it is sound. */
 function parseState(text = ""): TrainState | undefined {
   try {
-    const state = JSON.parse(text) as Partial<TrainState> | null;
-    const counts = [state?.steps, state?.examples, state?.random?.seed, state?.random?.draw];
-    const isSound =
-      counts.every((count) => Number.isSafeInteger(count) && count! >= 0) &&
-      Array.isArray(state?.epochs) &&
-      typeof state.settings === "object";
-    return isSound ? (state as TrainState) : undefined;
+    const state: unknown = JSON.parse(text);
+    if (!isState(state)) return undefined;
+    const { epochs, ...rest } = state as TrainState;
+    const read = epochs.map((one) => Object.entries(one).map(([name, value]) => [name, value ?? Number.NaN]));
+    return { ...rest, epochs: read.map((one) => Object.fromEntries(one) as EpochResult) };
   } catch {
     return undefined;
   }
 }
 
 /** Throws a UserError that names the first setting in which a run differs from the checkpoint it goes on from. */
-export function requireSettings(path: string, saved: RunSettings, now: RunSettings): void {
+export function requireSettings(path: string, saved: SavedSettings, now: RunSettings): void {
   for (const key of Object.keys(now) as (keyof RunSettings)[]) {
-    if (saved[key] !== now[key])
+    if (saved[key] !== undefined && saved[key] !== now[key])
       throw new UserError(
-        `${path} was written with ${key} ${saved[key]}, and now it is ${now[key]}: go on with the same, or train anew elsewhere.`,
+        `${path} was written with ${key} ${saved[key] ?? "off"}, and now it is ${now[key] ?? "off"}: go on with the same, or train anew elsewhere.`,
       );
   }
+}
+
+/** An optimizer for {@link RunSettings}, such as `sgd {"momentum":0.9}`. */
+export function describeOptimizer({ name, hyperparameters }: Optimizer): string {
+  return `${name} ${JSON.stringify(hyperparameters)}`;
+}
+
+/**
+ * A schedule for {@link RunSettings}: a digest of its values at every step, after epochs that are better by less and
+ * less, so that plateaus differ, too.
+ */
+export function scheduleDigest(schedule: Schedule, epochs: number, stepsPerEpoch: number): string {
+  const hash = createHash("sha256");
+  const finished: EpochFigures[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (let step = 0; step < stepsPerEpoch; step++)
+      // Not the last bits, which another version of Node may round otherwise.
+      hash.update(`${schedule(epoch * stepsPerEpoch + step, finished).toPrecision(9)} `);
+    finished.push({ testLoss: 1 + 2 ** -epoch, testAccuracy: 0 });
+  }
+  return hash.digest("hex").slice(0, 16);
 }
 
 /** Puts a checkpoint's values into variables of the same names. Throws a UserError that names what does not fit. */

@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
 
 /** The element types of the format that Flybrick reads and writes. */
-export type SafetensorsDtype = "F32" | "I32" | "U8";
+export type SafetensorsDtype = keyof typeof byteSizes;
 
 /** One tensor in little-endian bytes, row by row. */
 export interface StoredTensor {
@@ -10,7 +10,7 @@ export interface StoredTensor {
   data: Uint8Array;
 }
 
-const byteSizes: Readonly<Record<SafetensorsDtype, number>> = { F32: 4, I32: 4, U8: 1 };
+const byteSizes = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1 } as const;
 const metadataKey = "__metadata__";
 /** The format's own bound. */
 const maximumHeader = 100_000_000;
@@ -69,7 +69,7 @@ export function encodeSafetensors(
 }
 
 /**
- * Reads a safetensors file of F32, I32 and U8 tensors; `name` is how messages call it. Each `data` starts
+ * Reads a safetensors file; `name` is how messages call it. Each `data` starts
  * on a multiple of its element's size, as a view of `bytes` where it can be. Throws a UserError unless
  * the header is sound and the tensors cover the rest of the file exactly.
  */
@@ -99,7 +99,7 @@ export function decodeSafetensors(
     if (typeof dtype !== "string") return fail(`the tensor ${tensor} has no dtype`);
     if (!Object.hasOwn(byteSizes, dtype)) {
       throw new UserError(
-        `${name} has the tensor ${tensor} of type ${shown(dtype)}, which cannot be read: convert it to F32, I32 or U8.`,
+        `${name} has the tensor ${tensor} of type ${shown(dtype)}, which cannot be read: convert it to one of ${Object.keys(byteSizes).join(", ")}.`,
       );
     }
     if (!isCounts(shape)) return fail(`the tensor ${tensor} has the shape ${shown(shape)}`);
@@ -135,7 +135,7 @@ export function decodeSafetensors(
 }
 
 function sizeInBytes(dtype: SafetensorsDtype, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, byteSizes[dtype]);
+  return shape.reduce((product, size) => product * size, byteSizes[dtype] as number);
 }
 
 function parseHeader(json: Uint8Array): Map<string, unknown> | undefined {

@@ -17,9 +17,11 @@ import { type Agreeing, requireAgreement } from "./agreement.js";
 import { bestEpoch, type EpochResult, epochsSinceBest, type TrainCallbacks } from "./callbacks.js";
 import {
   CheckpointStore,
+  describeOptimizer,
   type RunSettings,
   requireSettings,
   restoreTensors,
+  scheduleDigest,
   type TrainState,
 } from "./checkpoint.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
@@ -167,6 +169,13 @@ async function trainWith(
     seed,
     examples: trainSet.count,
     learningRate: fullRate,
+    optimizer: describeOptimizer(optimizer),
+    scheduleDigest: scheduleDigest(schedule ?? (() => 1), epochs, steps),
+    labelSmoothing,
+    mixup: mixup ?? null,
+    emaDecay: options.emaDecay ?? null,
+    clipGradNorm: options.clipGradNorm ?? null,
+    earlyStopping: earlyStopping ?? null,
   };
   const variables = new Map([
     ...under("state", net.namedState()),

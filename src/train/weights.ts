@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { hostArray } from "../core/dtype.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import type { Module } from "../nn/index.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { atomicWrite } from "./atomic_write.js";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
+import { decodeCheckpoint, isCheckpoint, weightsOf } from "./checkpoint.js";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsDtype } from "./safetensors.js";
 import { fromTorchvision } from "./torchvision.js";
 
 /** Parameters and buffers as a safetensors file's bytes, by PyTorch's names. */
@@ -27,17 +27,46 @@ export async function saveWeights(net: Module, path: string): Promise<void> {
 
 /**
  * Reads a network's parameters and buffers from safetensors, by PyTorch's names of the same `nn.Sequential`, or by those
- * of torchvision's `alexnet`. Throws where the file is damaged or made for another network.
+ * of torchvision's `alexnet`; or from a checkpoint, whose averages are taken where it has some. Throws where the file is
+ * damaged or made for another network.
  */
 export async function loadWeights(net: Module, path: string): Promise<void> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
   });
-  const { tensors } = decodeSafetensors(bytes, path);
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const stored = isCheckpoint(metadata) ? weightsOf(decodeCheckpoint(bytes, path)) : tensors;
   const values = new Map<string, Tensor>();
-  for (const [name, { dtype, shape, data }] of tensors) {
-    if (dtype !== "F32") throw new UserError(`${path}: tensor ${name} is ${dtype}; weights must be F32`);
-    values.set(name, tensor(hostArray("f32", data), shape));
+  for (const [name, { dtype, shape, data }] of stored) {
+    // PyTorch's batch norm counts; nothing here reads it.
+    if (name.endsWith("num_batches_tracked")) continue;
+    const floats = floatsOf(dtype, data);
+    if (!floats)
+      throw new UserError(`${path}: tensor ${name} is ${dtype}; weights must be F32, F64, F16 or BF16`);
+    values.set(name, tensor(floats, shape));
   }
   net.loadParameters(fromTorchvision(values, net.namedState().keys(), path));
+}
+
+/** Elements as f32, F64 rounded to it; undefined where they are integers. */
+function floatsOf(
+  dtype: SafetensorsDtype,
+  { buffer, byteOffset, byteLength }: Uint8Array,
+): Float32Array | undefined {
+  if (dtype === "F32") return new Float32Array(buffer as ArrayBuffer, byteOffset, byteLength / 4);
+  if (dtype === "F64") return Float32Array.from(new Float64Array(buffer, byteOffset, byteLength / 8));
+  if (dtype !== "F16" && dtype !== "BF16") return undefined;
+  const halves = new Uint16Array(buffer, byteOffset, byteLength / 2);
+  if (dtype === "F16") return Float32Array.from(halves, fromHalf);
+  // The upper half of an f32.
+  return new Float32Array(Uint32Array.from(halves, (bits) => bits << 16).buffer);
+}
+
+/** The value of an IEEE 754 half-precision number. */
+function fromHalf(bits: number): number {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = (bits & 1023) / 1024;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14);
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -12,9 +12,10 @@ import { manualSeed, randomState } from "../../src/ops/random.js";
 import { adamw, type OptimizerRecipe, reduceLrOnPlateau, sgd, warmupCosine } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import type { EpochResult } from "../../src/train/callbacks.js";
-import { decodeCheckpoint } from "../../src/train/checkpoint.js";
+import { CheckpointStore, decodeCheckpoint, scheduleDigest } from "../../src/train/checkpoint.js";
 import { DivergedError, type TrainOptions, type TrainResult, train } from "../../src/train/train.js";
-import { encodeWeights } from "../../src/train/weights.js";
+import { encodeWeights, loadWeights } from "../../src/train/weights.js";
+import { checkpointBytes } from "../support/checkpoint_bytes.js";
 import { testDevices } from "../support/test_devices.js";
 
 const {
@@ -95,7 +96,7 @@ async function run(options: Partial<TrainOptions> & { net?: nn.Sequential } = {}
 }
 
 /** Runs until `stopAt` steps of the whole run were begun. */
-function interrupted(stopAt: number, options: Partial<TrainOptions> = {}): Promise<Outcome> {
+function interrupted(stopAt: number, options: Parameters<typeof run>[0] = {}): Promise<Outcome> {
   const controller = new AbortController();
   let steps = 0;
   return run({
@@ -320,9 +321,84 @@ describe("checkpoints", () => {
   });
 
   test("all damaged are an error, not a new start", async () => {
-    for (const name of await killed(2)) await truncate(join(directory, name), 100);
-    const running = run({ checkpoint: { directory, resume: true }, onWarning: () => {} });
+    const names = await killed(2);
+    for (const name of names) await truncate(join(directory, name), 100);
+    const warnings: string[] = [];
+    const onWarning = (message: string): void => void warnings.push(message);
+    const running = run({ checkpoint: { directory, resume: true }, onWarning });
     await expect(running).rejects.toThrow(`${directory} holds no sound checkpoint: delete it`);
+    // There is none before the last.
+    const told = warnings.map((message) => message.endsWith("Going on from the checkpoint before it."));
+    expect(told).toEqual(names.map((_, k) => k + 1 < names.length));
+  });
+
+  test.each<[string, unknown]>([
+    ["no settings", { settings: null }],
+    ["settings that are none", { settings: { batchSize: [32] } }],
+    ["epochs that are none", { epochs: [null] }],
+    ["no word on whether it is finished", { finished: undefined }],
+    ["no random state", { random: null }],
+    ["no seconds", { trainSeconds: "1" }],
+  ])("of a sound checksum and %s are refused in words", async (_, wrong) => {
+    await interrupted(9, { checkpoint: { directory } });
+    const names = await readdir(directory);
+    for (const name of names) {
+      const path = join(directory, name);
+      const { tensors, state } = decodeCheckpoint(await readFile(path), path);
+      await writeFile(path, checkpointBytes({ ...state, ...(wrong as object) }, tensors));
+    }
+    const running = run({ checkpoint: { directory, resume: true }, onWarning: () => {} });
+    await expect(running).rejects.toThrow(`${directory} holds no sound checkpoint`);
+    expect(await new CheckpointStore(directory).peek()).toBeUndefined();
+  });
+
+  test("that cannot be read are told of in words", async () => {
+    const path = join(directory, "step-000000001.safetensors");
+    await symlink(path, path);
+    await expect(new CheckpointStore(directory).peek()).rejects.toThrow(UserError);
+    await expect(new CheckpointStore(directory).peek()).rejects.toThrow(`${path} cannot be read, because`);
+  });
+
+  test.each([
+    ["weights", {}, "state"],
+    ["their averages", { emaDecay: 0.9 }, "average"],
+  ])("are loaded as weights: %s", async (_, options, prefix) => {
+    await interrupted(9, { checkpoint: { directory }, ...options });
+    const path = join(directory, "step-000000009.safetensors");
+    const net = usual();
+    await loadWeights(net, path);
+    const bytes = await readFile(path);
+    const { tensors } = decodeCheckpoint(bytes, path);
+    for (const [name, one] of net.namedState()) {
+      const values = (await one.data()) as Float32Array;
+      const { data } = tensors.get(`${prefix}.${name}`)!;
+      expect(Buffer.compare(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), data)).toBe(
+        0,
+      );
+    }
+    bytes[bytes.length - 40]! ^= 1;
+    await writeFile(path, bytes);
+    await expect(loadWeights(net, path)).rejects.toThrow("is damaged: its checksum does not fit");
+  });
+
+  test("hold batch norm's statistics", async () => {
+    const net = (): nn.Sequential => {
+      manualSeed(3);
+      return nn.sequential(
+        [1, 28, 28],
+        nn.conv2d(1, 2, { kernelSize: 5, stride: 4 }),
+        nn.batchNorm2d(2),
+        nn.relu(),
+        nn.flatten(),
+        nn.linear(72, 10),
+      );
+    };
+    const whole = await run({ net: net() });
+    const checkpoint = { directory, resume: true };
+    for (const steps of [3, 6]) await interrupted(steps, { net: net(), checkpoint });
+    const resumed = net();
+    expect((await run({ net: resumed, checkpoint })).bits).toBe(whole.bits);
+    expect(resumed.namedState().has("1.running_mean")).toBe(true);
   });
 
   test.each<[string, Parameters<typeof run>[0] & { wide?: true }, string]>([
@@ -345,10 +421,20 @@ describe("checkpoints", () => {
     ],
     [
       "another optimizer",
-      { optimizer: sgd({ learningRate: 0.05 }) },
-      "it has a optimizer.0.momentum too many",
+      { optimizer: adamw({ learningRate: 0.05 }) },
+      'with optimizer sgd {"momentum":0.9,"nesterov":true,"weightDecay":0.001}, and now it is adamw {"betas"',
     ],
-    ["another optimizer's state", { optimizer: adamw({ learningRate: 0.05 }) }, "it has no optimizer.0.mean"],
+    [
+      "another momentum",
+      { optimizer: sgd({ learningRate: 0.05, momentum: 0.8, nesterov: true, weightDecay: 1e-3 }) },
+      'and now it is sgd {"momentum":0.8',
+    ],
+    ["another schedule", { schedule: warmupCosine({ warmupSteps: 6 }) }, "was written with scheduleDigest "],
+    ["mixup", { mixup: 0.2 }, "with mixup off, and now it is 0.2"],
+    ["averaged weights", { emaDecay: 0.9 }, "with emaDecay off, and now it is 0.9"],
+    ["label smoothing", { labelSmoothing: 0.1 }, "with labelSmoothing 0, and now it is 0.1"],
+    ["clipping at another norm", { clipGradNorm: 2 }, "with clipGradNorm 1, and now it is 2"],
+    ["early stopping", { earlyStopping: 2 }, "with earlyStopping off, and now it is 2"],
     ["another network", { wide: true }, "its state.1.weight is F32 [16,784], not F32 [17,784]"],
   ])("%s is refused in words", async (_, { wide, ...changed }, message) => {
     await interrupted(2, { checkpoint: { directory } });
@@ -356,6 +442,26 @@ describe("checkpoints", () => {
     const running = run({ checkpoint: { directory, resume: true }, net, ...changed });
     await expect(running).rejects.toThrow(UserError);
     await expect(running).rejects.toThrow(message);
+  });
+
+  test("tell plateaus apart that patience or factor makes another", () => {
+    const digest = (options: Parameters<typeof reduceLrOnPlateau>[0]): string =>
+      scheduleDigest(reduceLrOnPlateau(options), 30, 2);
+    const all = [{}, { patience: 5 }, { factor: 0.5 }, { threshold: 0.1 }].map(digest);
+    expect(new Set(all).size).toBe(4);
+    expect(digest({ patience: 10 })).toBe(all[0]);
+  });
+
+  test("of earlier versions, which name fewer settings, are gone on with", async () => {
+    const whole = await run();
+    await interrupted(9, { checkpoint: { directory } });
+    const [name] = (await readdir(directory)).sort().reverse();
+    const path = join(directory, name!);
+    const { tensors, state } = decodeCheckpoint(await readFile(path), path);
+    const { batchSize, epochs, seed, examples, learningRate } = state.settings;
+    const settings = { batchSize, epochs, seed, examples, learningRate };
+    await writeFile(path, checkpointBytes({ ...state, settings }, tensors));
+    expect((await run({ checkpoint: { directory, resume: true } })).bits).toBe(whole.bits);
   });
 
   test("settings that make no sense are refused in words", async () => {
