@@ -132,7 +132,11 @@ function tables({ cells, networks }: Comparison): string[] {
       (cell) => `${(100 * cell.accuracy).toFixed(1)}${mark(cell)}`,
     );
     const isCapped = cells.some(({ converged }) => !converged);
-    made.push(isCapped ? `${accuracies}\n* not converged: its last allowed iteration, or rounding, ended it` : accuracies);
+    made.push(
+      isCapped
+        ? `${accuracies}\n* not converged: its last allowed iteration, or rounding, ended it`
+        : accuracies,
+    );
     made.push(
       tableOf("seconds to learn + predict", ({ fitSeconds, predictSeconds }) => {
         return `${fitSeconds.toFixed(1)} + ${predictSeconds.toFixed(1)}`;

@@ -52,9 +52,9 @@ interface Learner extends Named {
 }
 
 const learners: readonly Learner[] = [
-  { name: "softmax", make: () => logisticRegression({ C: 1, maxIter: 1000 }) },
+  { name: "softmax", make: () => logisticRegression({ C: 1, maxIter: 200 }) },
   { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
-  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 500, randomState }) },
+  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
   { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
   {
     name: "random forest",
