@@ -177,6 +177,30 @@ describe("a run", () => {
     });
   });
 
+  test("is evaluated, exported and used with a checkpoint's weights where that is asked for", async () => {
+    const [first, second] = readFileSync(join(out, "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { testAccuracy: number }).testAccuracy);
+    expect(first).not.toBe(second);
+    const checkpoints = readdirSync(join(out, "checkpoints"))
+      .filter((name) => name.endsWith(".safetensors"))
+      .sort();
+    const weights = join(out, "checkpoints", checkpoints[0]!);
+    const evaluated = await flybrick("evaluate", out, "--weights", weights, "--json");
+    expect(JSON.parse(evaluated.stdout).accuracy).toBe(first);
+    const exported = join(work, "first.safetensors");
+    expect((await flybrick("export", out, "--weights", weights, "--out", exported)).code).toBe(0);
+    const again = await flybrick("evaluate", out, "--weights", exported, "--json");
+    expect(JSON.parse(again.stdout).accuracy).toBe(first);
+    const predicted = await flybrick("predict", out, "--weights", exported, "--test-image", "0", "--json");
+    expect(predicted.code).toBe(0);
+    await refuses(
+      ["evaluate", out, "--weights", "nowhere.safetensors"],
+      /nowhere\.safetensors cannot be read/,
+    );
+  });
+
   test("goes on from its weights", async () => {
     const { code, stdout } = await flybrick(
       "train",

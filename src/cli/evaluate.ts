@@ -2,13 +2,14 @@ import type { Command } from "commander";
 import { loadNetwork, openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
-import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
+import { addDeviceOptions, type DeviceFlags, openDeviceOf, weightsOption } from "./options.js";
 import { printJson } from "./reporters.js";
 import { loadData } from "./training_run.js";
 
 interface EvaluateFlags extends DeviceFlags {
   dataDir?: string;
   sample?: true;
+  weights?: string;
   json?: true;
 }
 
@@ -18,14 +19,15 @@ export function addEvaluate(program: Command): void {
     .description("loss and accuracy of a run's weights on the test set")
     .argument("<run>", "run directory, such as runs/alexnet, or lenet for the weights that ship")
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
-    .option("--sample", "take the shipped sample's test images");
+    .option("--sample", "take the shipped sample's test images")
+    .option(...weightsOption);
   addDeviceOptions(command)
     .option("--json", "print one JSON object and nothing else")
     .action(async (path: string, flags: EvaluateFlags) => {
       const run = await openRun(path, flags);
       useDevice(await openDeviceOf(flags));
       const { config } = run;
-      const net = await loadNetwork(run);
+      const net = await loadNetwork(run, flags.weights);
       const data = await loadData(config, (text) => process.stderr.write(`${text}\n`));
       const { loss, accuracy, examplesPerSecond } = await evaluate(net, data.testSet);
       if (flags.json)

@@ -6,10 +6,18 @@ import { loadTrained } from "../deploy/saved_run.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { saveWeights } from "../train/weights.js";
+import { weightsOption } from "./options.js";
 import { printJson } from "./reporters.js";
 
 const formats = ["onnx", "safetensors"] as const;
 type Format = (typeof formats)[number];
+
+interface ExportFlags {
+  out: string;
+  format?: Format;
+  weights?: string;
+  json?: true;
+}
 
 export function addExport(program: Command): void {
   program
@@ -17,14 +25,15 @@ export function addExport(program: Command): void {
     .description("write a run's network for other programs: ONNX, or its weights as safetensors")
     .argument("<run>", "run directory, or lenet for the weights that ship")
     .requiredOption("--out <file>", "file to write")
+    .option(...weightsOption)
     .addOption(
       new Option("--format <name>", "what to write (default: by the file's ending)").choices(formats),
     )
     .option("--json", "print one JSON object and nothing else")
-    .action(async (run: string, { out, json, ...flags }: { out: string; format?: Format; json?: true }) => {
+    .action(async (run: string, { out, json, ...flags }: ExportFlags) => {
       const format = flags.format ?? formatOf(out);
       useDevice(await openDevice("auto"));
-      const { net, normalization, classNames } = await loadTrained(run);
+      const { net, normalization, classNames } = await loadTrained(run, flags);
       if (format === "onnx") await exportOnnx(net, out, { normalization, classNames });
       else await saveWeights(net, out);
       if (json) printJson({ run, format, out, ...(format === "onnx" ? { opset: onnxOpset } : {}) });

@@ -85,6 +85,12 @@ export function augmentations(text: string): string[] {
   return words;
 }
 
+/** Of commands that use a run's network. */
+export const weightsOption = [
+  "--weights <file>",
+  "use these weights, such as a checkpoint of the run's, in place of its last ones",
+] as const;
+
 /** Names with commas between. */
 export function names(text: string): string[] {
   return text.split(",").map((name) => name.trim());

@@ -6,13 +6,14 @@ import type { ImageInput } from "../deploy/image.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { mayColour } from "../train/progress.js";
-import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
+import { addDeviceOptions, type DeviceFlags, openDeviceOf, weightsOption, wholeNumber } from "./options.js";
 import { printJson } from "./reporters.js";
 
 interface PredictFlags extends DeviceFlags {
   testImage?: number[];
   dataDir?: string;
   sample?: true;
+  weights?: string;
   invert?: true;
   json?: true;
 }
@@ -38,7 +39,8 @@ export function addPredict(program: Command): void {
       (text: string, before: number[] = []) => [...before, parseNumber(text)],
     )
     .option("--data-dir <dir>", "folder that holds the four IDX files (default: as trained)")
-    .option("--sample", "take the shipped sample's test images");
+    .option("--sample", "take the shipped sample's test images")
+    .option(...weightsOption);
   addDeviceOptions(command)
     .option("--json", "print one JSON object an image and nothing else")
     .action(async (run: string, files: string[], flags: PredictFlags) => {

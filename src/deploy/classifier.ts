@@ -70,9 +70,12 @@ export class Classifier {
     net.eval();
   }
 
-  /** Of a run directory, or of weights that ship (`lenet`). Throws a UserError if it is neither, or damaged. */
-  static async load(run: string): Promise<Classifier> {
-    const { net, ...options } = await loadTrained(run);
+  /**
+   * Of a run directory, or of weights that ship (`lenet`); `weights` names another file of weights, such as a checkpoint
+   * of the run's. Throws a UserError if it is neither, or damaged.
+   */
+  static async load(run: string, { weights }: { readonly weights?: string } = {}): Promise<Classifier> {
+    const { net, ...options } = await loadTrained(run, { weights });
     return new Classifier(net, options);
   }
 

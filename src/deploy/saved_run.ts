@@ -139,16 +139,16 @@ export async function requireSameModel({ directory, config }: SavedRun): Promise
 }
 
 /**
- * The network of a run with the weights that it last saved. Throws a UserError where its model is gone or has
- * changed, or the weights are damaged or not there yet.
+ * The network of a run with the weights that it last saved, or those of another file, such as a checkpoint of its. Throws a
+ * UserError where its model is gone or has changed, or the weights are damaged or not there yet.
  */
-export async function loadNetwork(run: SavedRun): Promise<Sequential> {
+export async function loadNetwork(run: SavedRun, file?: string): Promise<Sequential> {
   await requireSameModel(run);
   const { model, resize, seed } = run.config;
   const net = (await loadModel(model, seed)).build([1, resize, resize]);
   const { path } = run.directory;
-  const weights = join(path, "model.safetensors");
-  if (!existsSync(weights))
+  const weights = file ?? join(path, "model.safetensors");
+  if (file === undefined && !existsSync(weights))
     throw new UserError(
       `${path} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`,
     );
@@ -157,12 +157,15 @@ export async function loadNetwork(run: SavedRun): Promise<Sequential> {
 }
 
 /** All that is needed to use a run's network; see `openRun` and `loadNetwork`. */
-export async function loadTrained(run: string, place: DataPlace = {}): Promise<TrainedNetwork> {
+export async function loadTrained(
+  run: string,
+  { weights, ...place }: DataPlace & { readonly weights?: string | undefined } = {},
+): Promise<TrainedNetwork> {
   const saved = await openRun(run, place);
   const { model, data: name, dataDir: directory, sample, normalize } = saved.config;
   const classNames = classNamesOf(name);
   return {
-    net: await loadNetwork(saved),
+    net: await loadNetwork(saved, weights),
     model,
     classNames,
     normalization: normalize || null,
