@@ -71,6 +71,11 @@ export const featureSets: readonly FeatureSet[] = [
     make: ({ data }, work) => hogOf(data, work),
   },
   {
+    name: "HOG and pixels",
+    settings: hog,
+    make: async ({ data }, work) => besides(await hogOf(data, work), ofBoth(data, pixelFeatures)),
+  },
+  {
     name: "visual words",
     settings: words,
     make: ({ data, seed }, work) => learned(data, visualWords({ ...words, randomState: seed }), work),
