@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { fileProblem, UserError } from "../core/errors.js";
-import { loadSharp } from "../deploy/image.js";
 import { openRun } from "../deploy/saved_run.js";
+import { loadSharp } from "../deploy/sharp.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
 import { chartsOf, reportPage } from "../views/report_page.js";

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { Sharp, SharpOptions } from "sharp";
+import type { Sharp } from "sharp";
 import { fileProblem, UserError } from "../core/errors.js";
+import { loadSharp } from "./sharp.js";
 
 /** A decoded image: bytes row by row, the channels of a pixel beside each other. Canvas's `ImageData` is one. */
 export interface Pixels {
@@ -103,21 +104,5 @@ async function shrink(
   } catch (error) {
     const reason = (error as Error).message.split("\n")[0];
     throw new UserError(`${name} is damaged (${reason}): get it again`, { cause: error });
-  }
-}
-
-/**
- * sharp decodes, shrinks and draws; it is an optional dependency, 20 MB, loaded when first needed. Throws a UserError
- * where it cannot be.
- */
-export async function loadSharp(): Promise<(input: Pixels["data"], options?: SharpOptions) => Sharp> {
-  try {
-    return (await import("sharp")).default;
-  } catch (error) {
-    const reason = (error as Error).message.split("\n")[0];
-    throw new UserError(
-      `images are read and drawn by the optional package sharp, which cannot be loaded here (${reason}): run \`npm install sharp\``,
-      { cause: error },
-    );
   }
 }

@@ -91,7 +91,7 @@ describe.runIf(hasCpu)("flybrick compare", () => {
     const { code, stdout } = await flybrick(...args);
     expect(code).toBe(0);
     expect(stdout).toMatch(/2\/2 {2}PCA, nearest neighbours: 0\.\d{4} .* to learn, .* to predict, [\d.]+ MB/);
-    expect(stdout).toMatch(/\nPCA +50 +8\d\.\d +8\d\.\d\n/);
+    expect(stdout).toMatch(/\nPCA +50 +8\d\.\d\*? +8\d\.\d\n/);
     const summary = JSON.parse(readFileSync(join(work, "comparison", "summary.json"), "utf8"));
     expect(summary.setting).toMatchObject({ trainImages: 6000, testImages: 1000, seed: 0 });
     expect(readFileSync(join(work, "comparison", "accuracy.svg"), "utf8")).toContain("6,000 training images");
