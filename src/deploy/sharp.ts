@@ -5,7 +5,9 @@ import { UserError } from "../core/errors.js";
  * sharp decodes, shrinks and draws; it is an optional dependency, 20 MB, loaded when first needed. Throws a UserError
  * where it cannot be. In a file of its own, since who uses the package may not have sharp's types.
  */
-export async function loadSharp(): Promise<(input: Uint8Array, options?: SharpOptions) => Sharp> {
+export async function loadSharp(): Promise<
+  (input: Uint8Array | Uint8ClampedArray, options?: SharpOptions) => Sharp
+> {
   try {
     return (await import("sharp")).default;
   } catch (error) {
