@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,15 +23,27 @@ napi_value queueCall(napi_env env, napi_value device, Call call);
 
 napi_value fail(napi_env env, const std::string& message);
 
-// A typed array's elements, or null; `length` counts them.
+// A typed array's elements; null where the value is none of that type.
 template <typename T>
-T* elements(napi_env env, napi_value value, napi_typedarray_type expected, size_t* length) {
-  napi_typedarray_type type;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) != napi_ok || type != expected) return nullptr;
-  static T none;
-  return *length ? static_cast<T*>(data) : &none;  // an empty array has no memory
-}
+struct Elements {
+  T* at = nullptr;
+  size_t count = 0;
+
+  Elements(napi_env env, napi_value value) {
+    constexpr napi_typedarray_type expected = std::is_same_v<T, float>    ? napi_float32_array
+                                              : std::is_same_v<T, double> ? napi_float64_array
+                                              : std::is_same_v<T, int32_t> ? napi_int32_array
+                                                                          : napi_uint8_array;
+    static_assert(expected != napi_uint8_array || std::is_same_v<T, uint8_t>);
+    napi_typedarray_type type;
+    void* data = nullptr;
+    if (napi_get_typedarray_info(env, value, &type, &count, &data, nullptr, nullptr) != napi_ok || type != expected) return;
+    static T none;
+    at = count ? static_cast<T*>(data) : &none;  // an empty array has no memory
+  }
+  explicit operator bool() const { return at; }
+  T& operator[](size_t i) const { return at[i]; }
+};
 
 template <int N>
 bool arguments(napi_env env, napi_callback_info info, napi_value (&out)[N]) {

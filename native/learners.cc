@@ -27,32 +27,31 @@ napi_value leastBytes(napi_env env, napi_callback_info info) {
 napi_value fitSvm(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return fail(env, "fitSvm takes eight arguments");
-  size_t xLength, settingCount, rowCount, problemWords, betaCount, resultCount, controlCount;
-  const float* x = elements<float>(env, args[1], napi_float32_array, &xLength);
-  const double* s = elements<double>(env, args[2], napi_float64_array, &settingCount);
-  const int32_t* rows = elements<int32_t>(env, args[3], napi_int32_array, &rowCount);
-  const int32_t* words = elements<int32_t>(env, args[4], napi_int32_array, &problemWords);
-  double* betas = elements<double>(env, args[5], napi_float64_array, &betaCount);
-  double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
-  int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
-  if (!x || !s || !rows || !words || !betas || !results || !control || settingCount != 9 || controlCount != 2 ||
-      problemWords % 2 || resultCount != problemWords * 3 || betaCount != rowCount || !(s[0] >= 1))
+  const Elements<float> x(env, args[1]);
+  const Elements<double> s(env, args[2]);
+  const Elements<int32_t> rows(env, args[3]);
+  const Elements<int32_t> words(env, args[4]);
+  const Elements<double> betas(env, args[5]);
+  const Elements<double> results(env, args[6]);
+  const Elements<int32_t> control(env, args[7]);
+  if (!x || !s || !rows || !words || !betas || !results || !control || s.count != 9 || control.count != 2 ||
+      words.count % 2 || results.count != words.count * 3 || betas.count != rows.count || !(s[0] >= 1))
     return fail(env, "fitSvm: the arrays are not of the right types and lengths");
   const SvmSettings settings = {{SvmKernelKind(int32_t(s[1])), float(s[2]), float(s[3]), float(s[4])}, int64_t(s[0]), s[5], s[6], s[7], s[8]};
   auto problems = std::make_shared<std::vector<SvmProblem>>();
   size_t at = 0;
-  for (size_t i = 0; i < problemWords / 2; i++) {
+  for (size_t i = 0; i < words.count / 2; i++) {
     const int64_t count = words[2 * i], positives = words[2 * i + 1];
-    if (count < 1 || positives < 0 || positives > count || at + count > rowCount) return fail(env, "fitSvm: a problem has no such rows");
-    problems->push_back({rows + at, count, positives, betas + at, results + 6 * i});
+    if (count < 1 || positives < 0 || positives > count || at + count > rows.count) return fail(env, "fitSvm: a problem has no such rows");
+    problems->push_back({rows.at + at, count, positives, betas.at + at, results.at + 6 * i});
     at += count;
   }
-  const int64_t examples = int64_t(xLength) / settings.columns;
-  for (size_t i = 0; i < rowCount; i++)
+  const int64_t examples = int64_t(x.count) / settings.columns;
+  for (size_t i = 0; i < rows.count; i++)
     if (rows[i] < 0 || rows[i] >= examples) return fail(env, "fitSvm: there is no row " + std::to_string(rows[i]));
   Call call;
   call.kept.assign(args + 1, args + 8);
-  call.body = [=](Pool& pool) { svmFit(pool, x, settings, problems->data(), int64_t(problems->size()), Control{control}); };
+  call.body = [=](Pool& pool) { svmFit(pool, x.at, settings, problems->data(), int64_t(problems->size()), Control{control.at}); };
   return queueCall(env, args[0], std::move(call));
 }
 
@@ -62,21 +61,20 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
 napi_value fitLinearSvm(napi_env env, napi_callback_info info) {
   napi_value args[8];
   if (!arguments(env, info, args)) return fail(env, "fitLinearSvm takes eight arguments");
-  size_t xLength, labelCount, classCount, settingCount, weightCount, resultCount, controlCount;
-  const float* x = elements<float>(env, args[1], napi_float32_array, &xLength);
-  const int32_t* labels = elements<int32_t>(env, args[2], napi_int32_array, &labelCount);
-  const int32_t* classes = elements<int32_t>(env, args[3], napi_int32_array, &classCount);
-  const double* s = elements<double>(env, args[4], napi_float64_array, &settingCount);
-  double* weights = elements<double>(env, args[5], napi_float64_array, &weightCount);
-  double* results = elements<double>(env, args[6], napi_float64_array, &resultCount);
-  int32_t* control = elements<int32_t>(env, args[7], napi_int32_array, &controlCount);
-  if (!x || !labels || !classes || !s || !weights || !results || !control || settingCount != 6 || controlCount != 2 || labelCount < 1 ||
-      !(s[0] >= 1) || xLength != labelCount * size_t(s[0]) || weightCount != classCount * (size_t(s[0]) + 1) || resultCount != 3 * classCount)
+  const Elements<float> x(env, args[1]);
+  const Elements<int32_t> labels(env, args[2]);
+  const Elements<int32_t> classes(env, args[3]);
+  const Elements<double> s(env, args[4]);
+  const Elements<double> weights(env, args[5]);
+  const Elements<double> results(env, args[6]);
+  const Elements<int32_t> control(env, args[7]);
+  if (!x || !labels || !classes || !s || !weights || !results || !control || s.count != 6 || control.count != 2 || labels.count < 1 ||
+      !(s[0] >= 1) || x.count != labels.count * size_t(s[0]) || weights.count != classes.count * (size_t(s[0]) + 1) || results.count != 3 * classes.count)
     return fail(env, "fitLinearSvm: the arrays are not of the right types and lengths");
-  const LinearSvmSettings settings = {int64_t(labelCount), int64_t(s[0]), s[1], s[2], int64_t(s[3]), s[4] != 0, uint64_t(s[5])};
+  const LinearSvmSettings settings = {int64_t(labels.count), int64_t(s[0]), s[1], s[2], int64_t(s[3]), s[4] != 0, uint64_t(s[5])};
   Call call;
   call.kept.assign(args + 1, args + 8);
-  call.body = [=](Pool& pool) { linearSvmFit(pool, x, labels, classes, int64_t(classCount), settings, weights, results, Control{control}); };
+  call.body = [=](Pool& pool) { linearSvmFit(pool, x.at, labels.at, classes.at, int64_t(classes.count), settings, weights.at, results.at, Control{control.at}); };
   return queueCall(env, args[0], std::move(call));
 }
 
@@ -96,24 +94,23 @@ napi_value typedArray(napi_env env, napi_typedarray_type type, const std::vector
 napi_value growForest(napi_env env, napi_callback_info info) {
   napi_value args[7];
   if (!arguments(env, info, args)) return fail(env, "growForest takes seven arguments");
-  size_t codeCount, labelCount, lowCount, highCount, settingCount, controlCount;
-  const uint8_t* codes = elements<uint8_t>(env, args[1], napi_uint8_array, &codeCount);
-  const int32_t* labels = elements<int32_t>(env, args[2], napi_int32_array, &labelCount);
-  const float* lows = elements<float>(env, args[3], napi_float32_array, &lowCount);
-  const float* highs = elements<float>(env, args[4], napi_float32_array, &highCount);
-  const double* s = elements<double>(env, args[5], napi_float64_array, &settingCount);
-  int32_t* control = elements<int32_t>(env, args[6], napi_int32_array, &controlCount);
-  if (!codes || !labels || !lows || !highs || !s || !control || settingCount != 9 || controlCount != 2 || labelCount < 1 ||
-      !(s[0] >= 1) || codeCount != labelCount * size_t(s[0]) || lowCount != 256 * size_t(s[0]) || highCount != lowCount || !(s[1] >= 1 && s[1] <= 65535))
+  const Elements<uint8_t> codes(env, args[1]);
+  const Elements<int32_t> labels(env, args[2]);
+  const Elements<float> lows(env, args[3]);
+  const Elements<float> highs(env, args[4]);
+  const Elements<double> s(env, args[5]);
+  const Elements<int32_t> control(env, args[6]);
+  if (!codes || !labels || !lows || !highs || !s || !control || s.count != 9 || control.count != 2 || labels.count < 1 ||
+      !(s[0] >= 1) || codes.count != labels.count * size_t(s[0]) || lows.count != 256 * size_t(s[0]) || highs.count != lows.count || !(s[1] >= 1 && s[1] <= 65535))
     return fail(env, "growForest: the arrays are not of the right types and lengths");
-  for (size_t i = 0; i < labelCount; i++)
+  for (size_t i = 0; i < labels.count; i++)
     if (labels[i] < 0 || labels[i] >= s[1]) return fail(env, "growForest: there is no class " + std::to_string(labels[i]));
-  const ForestSettings settings = {int64_t(labelCount), int64_t(s[0]), int64_t(s[1]), int64_t(s[2]), int64_t(s[3]), int64_t(s[4]),
+  const ForestSettings settings = {int64_t(labels.count), int64_t(s[0]), int64_t(s[1]), int64_t(s[2]), int64_t(s[3]), int64_t(s[4]),
                                    int64_t(s[5]), int64_t(s[6]), int(s[7]) % 2 == 1, int(s[7]) >= 2, uint64_t(s[8])};
   auto trees = std::make_shared<std::vector<Tree>>();
   Call call;
   call.kept.assign(args + 1, args + 7);
-  call.body = [=](Pool& pool) { growForest(pool, Bins{codes, lows, highs}, labels, settings, *trees, control); };
+  call.body = [=](Pool& pool) { growForest(pool, Bins{codes.at, lows.at, highs.at}, labels.at, settings, *trees, control.at); };
   call.result = [=](napi_env env) {
     napi_value out;
     napi_create_array(env, &out);
