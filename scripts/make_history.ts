@@ -111,7 +111,7 @@ function cellsOf(layer: NetworkResult["layers"][number] | undefined): string[] {
 function studyTable(name: string): string {
   const path = `results/ablate-${name}/summary.json`;
   if (!existsSync(new URL(path, root)))
-    return `*Not run yet: \`flybrick ablate ${name} --out results/ablate-${name}\`.*`;
+    return `*Not run yet: \`npx flybrick ablate ${name} --out results/ablate-${name}\`.*`;
   const made = read<Study>(path);
   const header = ["", "test accuracy", "training accuracy", "learning rate", "epochs to 75 % in training"];
   const rows = made.variants.map((row) => [

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { shellCommand } from "../core/command_line.js";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
 import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
@@ -98,10 +99,7 @@ export function names(text: string): string[] {
 
 /** What was typed, without the program's path. */
 export function commandLine(): string {
-  const quoted = process.argv
-    .slice(2)
-    .map((word) => (/[^\w./:,=-]/.test(word) ? JSON.stringify(word) : word));
-  return ["flybrick", ...quoted].join(" ");
+  return shellCommand(...process.argv.slice(2));
 }
 
 /** Flags that say what computes, the same for every command. */

@@ -43,7 +43,9 @@ describe("flybrick ablate", () => {
     // The other variant's trials are kept, so that it stays in the summary.
     const summary = JSON.parse(readFileSync(join(work, "ablation", "summary.json"), "utf8"));
     expect(summary.variants.map(({ variant }: { variant: string }) => variant)).toEqual(["LeNet", "+ ReLU"]);
-    expect(summary.command).toMatch(/^flybrick ablate lenet --sample .* --only LeNet --out ablation --json$/);
+    expect(summary.command).toMatch(
+      /^npx flybrick ablate lenet --sample .* --only LeNet --out ablation --json$/,
+    );
   });
 
   test("ends with exit code 130 where Ctrl-C stops it", async () => {
