@@ -123,6 +123,20 @@ export function addDeviceOptions(command: Command): Command {
     );
 }
 
+/** Flags of commands that make many results and keep them. */
+export interface ExperimentFlags extends DeviceFlags {
+  dataDir?: string;
+  out?: string;
+  json?: true;
+}
+
+export function addExperimentOptions(command: Command): Command {
+  command.option("--data-dir <dir>", "folder that holds the four IDX files of Fashion-MNIST");
+  return addDeviceOptions(command)
+    .option("--out <dir>", "where results are kept; what is there already is not run again")
+    .option("--json", "print one JSON object a line and nothing else");
+}
+
 export function openDeviceOf({ device, ...options }: DeviceFlags): Promise<Device> {
   return openDevice(device, options);
 }
