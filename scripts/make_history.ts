@@ -39,7 +39,7 @@ const blocks: Readonly<Record<string, () => string>> = {
 function comparisonTable(corner: string, text: (cell: Comparison["cells"][number]) => string): string {
   const made = comparison();
   const { cells } = made;
-  const learners = distinct(cells.map(({ learner }) => learner));
+  const learners = made.learners.filter((name) => cells.some(({ learner }) => learner === name));
   const rows = distinct(cells.map(({ features }) => features)).map((name) => {
     const own = cells.filter(({ features }) => features === name);
     const found = learners.map((learner) => own.find((cell) => cell.learner === learner));
@@ -111,7 +111,7 @@ function cellsOf(layer: NetworkResult["layers"][number] | undefined): string[] {
 function studyTable(name: string): string {
   const path = `results/ablate-${name}/summary.json`;
   if (!existsSync(new URL(path, root)))
-    return `*Not run yet: \`flybrick ablate ${name} --out results/ablate-${name}\`.*`;
+    return `*Not run yet: \`npx flybrick ablate ${name} --out results/ablate-${name}\`.*`;
   const made = read<Study>(path);
   const header = ["", "test accuracy", "training accuracy", "learning rate", "epochs to 75 % in training"];
   const rows = made.variants.map((row) => [
@@ -134,7 +134,7 @@ function rateText({ learningRate, learningRates }: Study["variants"][number]): s
 function comparison(): Comparison & Made {
   const made = read<Comparison & Made>("results/compare/summary.json");
   if (made.cells.length === 0 || made.networks.length < 3)
-    throw new Error("results/compare lacks rows: run flybrick compare --full --out results/compare");
+    throw new Error("results/compare lacks rows: run npx flybrick compare --full --out results/compare");
   return made;
 }
 

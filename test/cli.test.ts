@@ -397,7 +397,7 @@ describe("a run that is resumed", () => {
     // So that `train && evaluate` ends here.
     expect(code).toBe(130);
     expect(output).toMatch(/Stopped after step \d+; weights are in /);
-    expect(output).toContain(`flybrick train --resume '${stopped}'`);
+    expect(output).toContain(`\n  npx flybrick train --resume '${stopped}'\n`);
     expect(existsSync(join(stopped, "model.safetensors"))).toBe(true);
     expect(readdirSync(stopped).filter((name) => name.endsWith(".lock"))).toEqual([]);
   });
@@ -467,7 +467,7 @@ describe("a run that is resumed", () => {
     const run = join(work, "killed early");
     cpSync(stopped, run, { recursive: true });
     rmSync(join(run, "model.safetensors"));
-    const message = `${run} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`;
+    const message = `${run} holds no weights yet, since no epoch of it was finished: go on with it by \`npx flybrick train --resume '${run}'\`.`;
     await refuses(["evaluate", run], message);
     await refuses(["export", run, "--out", "never.onnx"], message);
     await refuses(["predict", run, "never.png"], message);

@@ -9,17 +9,19 @@ import {
   studies,
   studyNames,
   type VariantSummary,
+  variantNames,
 } from "../experiments/ablation.js";
 import { ablationCharts } from "../experiments/ablation_charts.js";
 import { provenanceOf } from "../experiments/kept.js";
+import { chosenNames } from "../experiments/names.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import {
-  addDeviceOptions,
+  addExperimentOptions,
   commandLine,
-  type DeviceFlags,
+  type ExperimentFlags,
   names,
   openDeviceOf,
   wholeNumber,
@@ -27,15 +29,12 @@ import {
 import { printJson } from "./reporters.js";
 import { alignedLines } from "./table.js";
 
-interface AblateFlags extends DeviceFlags {
-  dataDir?: string;
+interface AblateFlags extends ExperimentFlags {
   sample?: true;
   images?: number;
   epochs?: number;
   seeds?: number;
   only?: string[];
-  out?: string;
-  json?: true;
 }
 
 export function addAblate(program: Command): void {
@@ -43,71 +42,69 @@ export function addAblate(program: Command): void {
     .command("ablate")
     .description("measure what AlexNet changed: networks with one change each, trained on few images")
     .addArgument(program.createArgument("[study]", studyHelp()).choices(studyNames).default("lenet"))
-    .option("--data-dir <dir>", "folder that holds the four IDX files of Fashion-MNIST")
     .option("--sample", "take the sample of 6,000 + 1,000 images that ships with Flybrick")
     .option("--images <n>", "training images; a fifth as many choose the learning rate", wholeNumber(10))
     .option("--epochs <n>", "passes over them", wholeNumber(1))
     .option("--seeds <n>", "trials of each variant at its best learning rate", wholeNumber(1))
     .option("--only <variants>", "some of the variants, by name, with commas between", names);
-  addDeviceOptions(command)
-    .option("--out <dir>", "where results are kept; what is there already is not run again")
-    .option("--json", "print one JSON object a line and nothing else")
-    .action(async (name: StudyName, flags: AblateFlags) => {
-      const study = adapted(studies[name], flags);
-      const out = flags.out ?? join("runs", `ablate-${name}`);
-      const device = await openDeviceOf(flags);
-      useDevice(device);
-      const data = await loadImageSet({
-        name: "fashion-mnist",
-        ...(flags.sample ? { sample: true } : {}),
-        ...(flags.dataDir === undefined ? {} : { directory: flags.dataDir }),
-      });
-      const note = (text: string): void => {
-        if (!flags.json) console.log(text);
-      };
-      const { setting } = study;
-      note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
-      note(data.source);
-      note(`device: ${device.name}, ${device.description}`);
-      const onTrial: StudyOptions["onTrial"] = (trial, { done, total, isKept }) => {
-        const { layers: _layers, epochs: _epochs, ...figures } = trial;
-        if (flags.json) return printJson({ event: "trial", done, total, isKept, ...figures });
-        const { variant, learningRate, seed, testAccuracy, seconds } = figures;
-        const time = isKept ? "kept" : duration(seconds);
-        note(
-          `${done}/${total}  ${variant}, learning rate ${learningRate}, seed ${seed}: ${testAccuracy.toFixed(3)}  ${time}`,
-        );
-      };
-      const summaries = await untilInterrupted((signal) =>
-        runStudy(study, data, join(out, "trials"), { only: flags.only, signal, onTrial }),
-      );
-      const rows = summaries.map(({ trials: _trials, ...row }) => row);
-      const result = {
-        study: name,
-        command: commandLine(),
-        setting,
-        data: data.source,
-        ...provenanceOf(summaries.flatMap(({ trials }) => trials)),
-        variants: rows,
-      };
-      await atomicWrite(join(out, "summary.json"), `${JSON.stringify(result, undefined, 1)}\n`);
-      const charts = ablationCharts(summaries, study.title);
-      for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
-      if (flags.json) for (const row of rows) printJson({ event: "variant", ...row });
-      const percent = ({ mean, deviation }: { mean: number; deviation: number }): string =>
-        `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
-      const header = ["variant", "test acc %", "train acc %", "learning rate", "to 75 % train", "parameters"];
-      const table = rows.map((row) => [
-        row.variant,
-        percent(row.testAccuracy),
-        `${percent(row.trainAccuracy)}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ""}`,
-        rateText(row),
-        row.epochsToQuarterError === null ? "never" : `${row.epochsToQuarterError} epochs`,
-        row.parameters.toLocaleString("en-US"),
-      ]);
-      note(`\n${alignedLines([header, ...table], 1).join("\n")}`);
-      note(`\n${out} holds summary.json, ${Object.keys(charts).join(", ")} and the trials.`);
+  addExperimentOptions(command).action(async (name: StudyName, flags: AblateFlags) => {
+    const study = adapted(studies[name], flags);
+    // A wrong name is told of before anything is loaded.
+    const only = flags.only && chosenNames("variant", variantNames(study), flags.only);
+    const out = flags.out ?? join("runs", `ablate-${name}`);
+    const device = await openDeviceOf(flags);
+    useDevice(device);
+    const data = await loadImageSet({
+      name: "fashion-mnist",
+      ...(flags.sample ? { sample: true } : {}),
+      ...(flags.dataDir === undefined ? {} : { directory: flags.dataDir }),
     });
+    const note = (text: string): void => {
+      if (!flags.json) console.log(text);
+    };
+    const { setting } = study;
+    note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
+    note(data.source);
+    note(`device: ${device.name}, ${device.description}`);
+    const onTrial: StudyOptions["onTrial"] = (trial, { done, total, isKept }) => {
+      const { layers: _layers, epochs: _epochs, ...figures } = trial;
+      if (flags.json) return printJson({ event: "trial", done, total, isKept, ...figures });
+      const { variant, learningRate, seed, testAccuracy, seconds } = figures;
+      const time = isKept ? "kept" : duration(seconds);
+      note(
+        `${done}/${total}  ${variant}, learning rate ${learningRate}, seed ${seed}: ${testAccuracy.toFixed(3)}  ${time}`,
+      );
+    };
+    const summaries = await untilInterrupted((signal) =>
+      runStudy(study, data, join(out, "trials"), { only, signal, onTrial }),
+    );
+    const rows = summaries.map(({ trials: _trials, ...row }) => row);
+    const result = {
+      study: name,
+      command: commandLine(),
+      setting,
+      data: data.source,
+      ...provenanceOf(summaries.flatMap(({ trials }) => trials)),
+      variants: rows,
+    };
+    await atomicWrite(join(out, "summary.json"), `${JSON.stringify(result, undefined, 1)}\n`);
+    const charts = ablationCharts(summaries, study.title);
+    for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
+    if (flags.json) for (const row of rows) printJson({ event: "variant", ...row });
+    const percent = ({ mean, deviation }: { mean: number; deviation: number }): string =>
+      `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
+    const header = ["variant", "test acc %", "train acc %", "learning rate", "to 75 % train", "parameters"];
+    const table = rows.map((row) => [
+      row.variant,
+      percent(row.testAccuracy),
+      `${percent(row.trainAccuracy)}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ""}`,
+      rateText(row),
+      row.epochsToQuarterError === null ? "never" : `${row.epochsToQuarterError} epochs`,
+      row.parameters.toLocaleString("en-US"),
+    ]);
+    note(`\n${alignedLines([header, ...table], 1).join("\n")}`);
+    note(`\n${out} holds summary.json, ${Object.keys(charts).join(", ")} and the trials.`);
+  });
 }
 
 function studyHelp(): string {

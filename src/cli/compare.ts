@@ -1,24 +1,20 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { loadImageSet } from "../data/index.js";
-import {
-  type Cell,
-  type Comparison,
-  type ComparisonOptions,
-  compare,
-  threeEras,
-} from "../experiments/comparison.js";
+import { type Cell, type Comparison, type ComparisonOptions, compare } from "../experiments/comparison.js";
 import { comparisonCharts } from "../experiments/comparison_charts.js";
+import { learnerNames, rowNames, threeEras } from "../experiments/comparison_plan.js";
 import { provenanceOf } from "../experiments/kept.js";
+import { chosenNames } from "../experiments/names.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite } from "../train/atomic_write.js";
 import { canRedraw, duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import { bytesText, grouped } from "./layer_table.js";
 import {
-  addDeviceOptions,
+  addExperimentOptions,
   commandLine,
-  type DeviceFlags,
+  type ExperimentFlags,
   names,
   openDeviceOf,
   wholeNumber,
@@ -26,14 +22,11 @@ import {
 import { printJson } from "./reporters.js";
 import { alignedLines } from "./table.js";
 
-interface CompareFlags extends DeviceFlags {
-  dataDir?: string;
+interface CompareFlags extends ExperimentFlags {
   full?: true;
   rows?: string[];
   learners?: string[];
   seed: number;
-  out?: string;
-  json?: true;
 }
 
 export function addCompare(program: Command): void {
@@ -48,18 +41,17 @@ export function addCompare(program: Command): void {
         .createOption("--full", "take all of Fashion-MNIST; about 50 minutes on two cores")
         .conflicts("sample"),
     )
-    .option("--data-dir <dir>", "folder that holds the four IDX files, with --full")
-    .option("--rows <names>", `some of ${namesOf([...threeEras.networks, ...threeEras.featureSets])}`, names)
-    .option("--learners <names>", `some of ${namesOf(threeEras.learners)}`, names)
+    .option("--rows <names>", `some of ${rowNames(threeEras).join(", ")}`, names)
+    .option("--learners <names>", `some of ${learnerNames(threeEras).join(", ")}`, names)
     .option("--seed <n>", "of weights, order and forests", wholeNumber(0), 0);
-  addDeviceOptions(command)
-    .option("--out <dir>", "where results are kept; what is there already is not run again")
-    .option("--json", "print one JSON object a line and nothing else")
-    .action((flags: CompareFlags) => run(flags));
+  addExperimentOptions(command).action((flags: CompareFlags) => run(flags));
 }
 
 async function run(flags: CompareFlags): Promise<void> {
-  const { json, full, dataDir, rows, learners, seed } = flags;
+  const { json, full, dataDir, seed } = flags;
+  // A wrong name is told of before anything is loaded.
+  const rows = chosenNames("row", rowNames(threeEras), flags.rows);
+  const learners = chosenNames("learner", learnerNames(threeEras), flags.learners);
   const out = flags.out ?? join("runs", full ? "compare-full" : "compare");
   const device = await openDeviceOf(flags);
   useDevice(device);
@@ -104,8 +96,8 @@ async function run(flags: CompareFlags): Promise<void> {
 }
 
 /** Accuracy by features and learner, then the networks. */
-function tables({ cells, networks }: Comparison): string[] {
-  const columns = [...new Set(cells.map(({ learner }) => learner))];
+function tables({ cells, networks, learners }: Comparison): string[] {
+  const columns = learners.filter((name) => cells.some(({ learner }) => learner === name));
   const rows = [...new Set(cells.map(({ features }) => features))];
   const at = (features: string, learner: string): Cell | undefined =>
     cells.find((cell) => cell.features === features && cell.learner === learner);
@@ -183,8 +175,4 @@ class Status {
   clear(): void {
     if (this.isOn) process.stdout.write("\r\u001b[K");
   }
-}
-
-function namesOf(all: readonly { readonly name: string }[]): string {
-  return all.map(({ name }) => name).join(", ");
 }

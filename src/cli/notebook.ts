@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { shellCommand } from "../core/command_line.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { duration } from "../train/progress.js";
@@ -9,7 +10,7 @@ import { stoppedCode } from "./interrupt.js";
 import { layerTable } from "./layer_table.js";
 import { wholeNumber } from "./options.js";
 import { terminalReporter } from "./reporters.js";
-import { buildModel, loadData, resumeHint, runTraining } from "./training_run.js";
+import { buildModel, loadData, runTraining, stoppedText } from "./training_run.js";
 
 const fullSet = 60_000;
 
@@ -73,10 +74,10 @@ export function addNotebook(program: Command): void {
         }
         if (outcome.stopped) {
           process.exitCode = stoppedCode;
-          print(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
+          print(stoppedText(outcome.steps, path));
         } else
           print(
-            `Curves: ${path}/curves.svg   weights: ${path}/model.safetensors   try: npx flybrick evaluate ${path}`,
+            `Curves: ${path}/curves.svg   weights: ${path}/model.safetensors   try: ${shellCommand("evaluate", path)}`,
           );
       } finally {
         view.stop();

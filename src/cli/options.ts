@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { shellCommand } from "../core/command_line.js";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
 import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
@@ -98,10 +99,7 @@ export function names(text: string): string[] {
 
 /** What was typed, without the program's path. */
 export function commandLine(): string {
-  const quoted = process.argv
-    .slice(2)
-    .map((word) => (/[^\w./:,=-]/.test(word) ? JSON.stringify(word) : word));
-  return ["flybrick", ...quoted].join(" ");
+  return shellCommand(...process.argv.slice(2));
 }
 
 /** Flags that say what computes, the same for every command. */
@@ -123,6 +121,20 @@ export function addDeviceOptions(command: Command): Command {
         .choices(convolutionAlgorithms)
         .default("auto"),
     );
+}
+
+/** Flags of commands that make many results and keep them. */
+export interface ExperimentFlags extends DeviceFlags {
+  dataDir?: string;
+  out?: string;
+  json?: true;
+}
+
+export function addExperimentOptions(command: Command): Command {
+  command.option("--data-dir <dir>", "folder that holds the four IDX files of Fashion-MNIST");
+  return addDeviceOptions(command)
+    .option("--out <dir>", "where results are kept; what is there already is not run again")
+    .option("--json", "print one JSON object a line and nothing else");
 }
 
 export function openDeviceOf({ device, ...options }: DeviceFlags): Promise<Device> {

@@ -36,7 +36,7 @@ import {
 } from "./options.js";
 import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
 import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
-import { inNumbers, loadData, resumeHint, runTraining } from "./training_run.js";
+import { inNumbers, loadData, runTraining, stoppedText } from "./training_run.js";
 
 interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   data: ImageSetName;
@@ -252,8 +252,7 @@ async function runAndReport(
     view.stop();
     if (outcome.stopped) process.exitCode = stoppedCode;
     if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
-    else if (outcome.stopped)
-      view.note(`Stopped after step ${outcome.steps}; weights are in ${path}.\n${resumeHint(path)}`);
+    else if (outcome.stopped) view.note(stoppedText(outcome.steps, path));
     else view.note(`Done (recipe ${recipe}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
   } finally {
     view.stop();

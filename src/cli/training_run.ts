@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { shellCommand } from "../core/command_line.js";
 import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { loadModel, modelTitle } from "../models/model_file.js";
@@ -164,14 +165,9 @@ async function curves(config: RunConfig, data: ImageData, epochs: readonly Epoch
   });
 }
 
-/** How to go on with a stopped run. */
-export function resumeHint(path: string): string {
-  return `Go on with:\n  flybrick train --resume ${quoted(path)}`;
-}
-
-/** As a shell reads it. */
-function quoted(text: string): string {
-  return /^[\w./:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+/** What there is to say of a run that Ctrl-C stopped. */
+export function stoppedText(steps: number, path: string): string {
+  return `Stopped after step ${steps}; weights are in ${path}.\nGo on with:\n  ${shellCommand("train", "--resume", path)}`;
 }
 
 function environment(device: Device): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { shellCommand } from "../core/command_line.js";
 import { UserError } from "../core/errors.js";
 import { classNamesOf, type LoadOptions, type Normalization, requireNormalization } from "../data/index.js";
 import { isModelFile, loadModel, modelChecksum } from "../models/model_file.js";
@@ -72,7 +73,7 @@ function findRun(run: string): { path: string; isShipped: boolean } {
   const names = shippedWeights();
   if (names.includes(run)) return { path: join(shipped, run), isShipped: true };
   throw new UserError(
-    `there is no run ${run}: name a directory that \`flybrick train\` wrote, or weights that ship (${names.join(", ")})`,
+    `there is no run ${run}: name a directory that \`npx flybrick train\` wrote, or weights that ship (${names.join(", ")})`,
   );
 }
 
@@ -150,7 +151,7 @@ export async function loadNetwork(run: SavedRun, file?: string): Promise<Sequent
   const weights = file ?? join(path, "model.safetensors");
   if (file === undefined && !existsSync(weights))
     throw new UserError(
-      `${path} holds no weights yet, since no epoch of it was finished: go on with it by \`flybrick train --resume\`.`,
+      `${path} holds no weights yet, since no epoch of it was finished: go on with it by \`${shellCommand("train", "--resume", path)}\`.`,
     );
   await loadWeights(net, weights);
   return net;

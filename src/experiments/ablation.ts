@@ -11,6 +11,7 @@ import { layerStatistics } from "../train/statistics.js";
 import { DivergedError, train } from "../train/train.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
 import { type Conditions, digestOf, fileName, type Kept, keptOrMade, keptUnder } from "./kept.js";
+import { chosenNames } from "./names.js";
 import {
   alexnetLike,
   alexnetVariants,
@@ -258,6 +259,10 @@ export interface StudyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export function variantNames({ variants }: Study): string[] {
+  return variants.map(({ name }) => name);
+}
+
 /** Learning rates that a search goes on to. */
 const ladder = [3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1];
 const mostSteps = 2;
@@ -276,19 +281,16 @@ export async function runStudy(
   const { variants, setting } = study;
   const { learningRates, seeds } = setting;
   const [first, ...others] = seeds as [number, ...number[]];
-  const names = variants.map(({ name }) => name);
-  for (const name of only ?? [])
-    if (!names.includes(name))
-      throw new UserError(`there is no variant ${JSON.stringify(name)}; choose of ${names.join(", ")}`);
+  const wanted = chosenNames("variant", variantNames(study), only);
   const digest = digestOf(data);
   await makeDirectory(directory);
   let done = 0;
-  let total = (only ?? names).length * (learningRates.length + others.length);
+  let total = wanted.length * (learningRates.length + others.length);
   /** Undefined where the variant is not asked for, and the trial is not kept. */
   const trial = async (variant: Variant, learningRate: number, seed: number): Promise<Trial | undefined> => {
     const path = join(directory, `${fileName(variant.name)}-${learningRate}-${seed}.json`);
     const conditions = conditionsOf(study, variant, digest, learningRate, seed);
-    if (only && !only.includes(variant.name)) return keptUnder<Trial>(path, conditions);
+    if (!wanted.includes(variant.name)) return keptUnder<Trial>(path, conditions);
     const { result, isKept } = await keptOrMade(path, conditions, () =>
       runTrial(study, variant, learningRate, seed, data, signal),
     );

@@ -1,19 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
-  type Classifier,
   type FitProgress,
   kNeighborsClassifier,
   layerFeatures,
-  linearSvc,
-  logisticRegression,
   type Neighbors,
   pixelFeatures,
-  randomForestClassifier,
-  svc,
   takeRows,
 } from "../classic/index.js";
-import { UserError } from "../core/errors.js";
 import {
   Dataset,
   type ImageSet,
@@ -27,11 +21,18 @@ import { manualSeed } from "../ops/random.js";
 import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { firstKernels } from "../train/inspection.js";
-import { type RecipeSettings, recipeOptions, recipes } from "../train/recipes.js";
+import { recipeOptions } from "../train/recipes.js";
 import { type EpochResult, train } from "../train/train.js";
 import { loadWeights, saveWeights } from "../train/weights.js";
 import type { Kernels } from "../views/kernels.js";
-import { type FeatureSet, type Features, featureSets, learnedFeatures } from "./features.js";
+import {
+  type ComparisonPlan,
+  type Learner,
+  learnerNames,
+  type Network,
+  rowNames,
+} from "./comparison_plan.js";
+import { type FeatureSet, type Features, learnedFeatures } from "./features.js";
 import {
   type Conditions,
   conditionsDigest,
@@ -41,63 +42,7 @@ import {
   keptOrMade,
   keptUnder,
 } from "./kept.js";
-
-interface Named {
-  readonly name: string;
-}
-
-/** A learner that is given its features. */
-interface Learner extends Named {
-  readonly make: (seed: number) => Classifier & { readonly options: object };
-}
-
-const learners: readonly Learner[] = [
-  { name: "softmax", make: () => logisticRegression({ C: 1, maxIter: 200 }) },
-  { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
-  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
-  { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
-  {
-    name: "random forest",
-    make: (randomState) => randomForestClassifier({ nEstimators: 100, randomState }),
-  },
-];
-
-/** A network that learns its features, as it is trained here. */
-interface Network extends Named {
-  readonly model: ModelName;
-  readonly recipe: RecipeSettings;
-  readonly epochs: { readonly sample: number; readonly full: number };
-}
-
-const networks: readonly Network[] = [
-  { name: "MLP", model: "mlp", recipe: recipes.fast, epochs: { sample: 20, full: 10 } },
-  {
-    name: "LeNet",
-    model: "lenet",
-    // As the weights that ship were trained: sigmoids learn little by plain descent.
-    recipe: {
-      ...recipes.notebook,
-      optimizer: "adamw",
-      learningRate: 0.004,
-      weightDecay: 0.01,
-      schedule: "cosine",
-      warmupSteps: 300,
-      normalize: true,
-    },
-    epochs: { sample: 60, full: 30 },
-  },
-  { name: "AlexNet", model: "alexnet", recipe: recipes.fast, epochs: { sample: 4, full: 2 } },
-];
-
-/** What is compared. */
-export interface ComparisonPlan {
-  /** One of them is named AlexNet; its features are those that are learned. */
-  readonly networks: readonly Network[];
-  readonly featureSets: readonly FeatureSet[];
-  readonly learners: readonly Learner[];
-}
-
-export const threeEras: ComparisonPlan = { networks, featureSets, learners };
+import { chosenNames } from "./names.js";
 
 /** What all results of a comparison share. */
 export interface ComparisonSetting {
@@ -157,6 +102,8 @@ export interface NeighborsResult extends Kept {
 
 export interface Comparison {
   readonly setting: ComparisonSetting;
+  /** All learners of the plan, in its order, whichever of them have cells. */
+  readonly learners: readonly string[];
   readonly cells: readonly Cell[];
   readonly networks: readonly NetworkResult[];
   /** By pixels and by AlexNet's features; null where the latter were not asked for. */
@@ -193,8 +140,8 @@ export async function compare(
   options: ComparisonOptions = {},
 ): Promise<Comparison> {
   const { seed = 0, onResult } = options;
-  const rows = chosen("row", [...plan.networks, ...plan.featureSets], options.rows);
-  const columns = chosen("learner", plan.learners, options.learners);
+  const rows = new Set(chosenNames("row", rowNames(plan), options.rows));
+  const columns = new Set(chosenNames("learner", learnerNames(plan), options.learners));
   const setting = {
     data: digestOf(data),
     trainImages: data.train.count,
@@ -258,7 +205,7 @@ export async function compare(
   const kernels = existsSync(`${learnedStem(run)}.safetensors`)
     ? await firstKernels(await trainedAlexnet(run), data.classNames)
     : null;
-  return { setting, cells, networks, neighbors, kernels };
+  return { setting, learners: learnerNames(plan), cells, networks, neighbors, kernels };
 }
 
 type Result = Cell | NetworkResult;
@@ -270,19 +217,6 @@ interface Run extends ComparisonOptions {
   readonly setting: ComparisonSetting;
 }
 
-/** The names in the list, or all. Throws a UserError on a name that there is none of. */
-function chosen(
-  what: string,
-  all: readonly Named[],
-  names: readonly string[] | undefined,
-): ReadonlySet<string> {
-  const known = all.map(({ name }) => name);
-  for (const name of names ?? [])
-    if (!known.includes(name))
-      throw new UserError(`there is no ${what} ${JSON.stringify(name)}; choose of ${known.join(", ")}`);
-  return new Set(names ?? known);
-}
-
 function conditionsOf({ model, recipe, epochs }: Network, { data, setting }: Run): Conditions {
   return { ...setting, model, ...recipe, epochs: data.isSample ? epochs.sample : epochs.full };
 }
@@ -291,7 +225,7 @@ function conditionsOf({ model, recipe, epochs }: Network, { data, setting }: Run
 function featureConditions({ settings, isLearned }: FeatureSet, run: Run): Conditions {
   const { setting } = run;
   if (!isLearned) return { ...setting, ...settings };
-  return { ...setting, ...settings, network: conditionsDigest(conditionsOf(learner(run), run)) };
+  return { ...setting, ...settings, network: conditionsDigest(conditionsOf(featureNetwork(run), run)) };
 }
 
 async function trainNetwork(network: Network, run: Run): Promise<Omit<NetworkResult, keyof Kept>> {
@@ -339,7 +273,7 @@ async function trainNetwork(network: Network, run: Run): Promise<Omit<NetworkRes
 
 /** AlexNet with the weights that a comparison trained; it is trained where they are not there. */
 async function trainedAlexnet(run: Run): Promise<Sequential> {
-  const network = learner(run);
+  const network = featureNetwork(run);
   const path = `${learnedStem(run)}.safetensors`;
   if (!existsSync(path)) await trainNetwork(network, run);
   const net = emptyNetwork(network.model, run.setting.seed);
@@ -348,12 +282,12 @@ async function trainedAlexnet(run: Run): Promise<Sequential> {
 }
 
 /** The network whose features are those that are learned. */
-function learner({ plan }: Run): Network {
+function featureNetwork({ plan }: Run): Network {
   return plan.networks.find(({ name }) => name === "AlexNet")!;
 }
 
 function learnedStem(run: Run): string {
-  return stemOf(learner(run), run);
+  return stemOf(featureNetwork(run), run);
 }
 
 /** How the names of a network's files begin: others are trained under other conditions. */
@@ -383,7 +317,7 @@ function makeFeatures(set: FeatureSet, run: Run): Promise<Features> {
       data,
       seed: setting.seed,
       alexnet: async () => {
-        const normalization = normalizationFor(learner(run));
+        const normalization = normalizationFor(featureNetwork(run));
         return layerFeatures(await trainedAlexnet(run), -2, { normalization });
       },
     },
@@ -411,7 +345,7 @@ async function fitLearner(
     learner: learner.name,
     columns: train.columns,
     featureSeconds,
-    converged: !("converged" in classifier) || classifier.converged === true,
+    converged: classifier.converged,
     accuracy: value.score.value,
     fitSeconds: value.fit.seconds,
     predictSeconds: value.score.seconds,

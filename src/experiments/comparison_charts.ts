@@ -7,7 +7,7 @@ import type { Comparison } from "./comparison.js";
 
 /** The charts of a comparison by file name. */
 export function comparisonCharts(comparison: Comparison, data: ImageSet): Record<string, string> {
-  const { cells, networks, neighbors, kernels, setting } = comparison;
+  const { cells, networks, learners, neighbors, kernels, setting } = comparison;
   const features = new Map<string, ComparisonRow["accuracies"]>();
   for (const { features: label, learner, accuracy } of cells)
     features.set(label, [...(features.get(label) ?? []), { learner, accuracy }]);
@@ -18,7 +18,7 @@ export function comparisonCharts(comparison: Comparison, data: ImageSet): Record
   }));
   const count = setting.trainImages.toLocaleString("en-US");
   const title = `Features that are given, and features that are learned: ${count} training images`;
-  const charts: Record<string, string> = { "accuracy.svg": comparisonSvg(rows, ends, { title }) };
+  const charts: Record<string, string> = { "accuracy.svg": comparisonSvg(rows, ends, learners, { title }) };
   if (neighbors) {
     const drawn = neighbors.rows.map(({ number, groups }) => {
       const own = data.test.labels[number]!;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { shellCommand } from "../core/command_line.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import { DirectoryLock, isLockFile } from "./lock.js";
@@ -60,7 +61,7 @@ export class RunDirectory {
       const hasCheckpoints = (await entriesOf(join(path, checkpointDirectory))).length > 0;
       if (entries.includes(configFile) && (other || hasCheckpoints)) {
         throw new UserError(
-          `${path} already holds a run: choose another --out, go on with it by --resume ${path}, or delete it first.`,
+          `${path} already holds a run: choose another --out, go on with it by \`${shellCommand("train", "--resume", path)}\`, or delete it first.`,
         );
       }
       if (other || hasCheckpoints) {
@@ -104,7 +105,7 @@ export class RunDirectory {
     } catch (error) {
       throw new UserError(
         `${path} is not a run, because its ${configFile} cannot be read (${fileProblem(error)}): ` +
-          "name a directory that `flybrick train` wrote.",
+          "name a directory that `npx flybrick train` wrote.",
       );
     }
     const config = parseRecord(text);

@@ -11,21 +11,25 @@ export interface ComparisonRow {
 const width = 900;
 const margin = { left: 230, right: 30 };
 const rowHeight = 34;
+/** Of the legend, and of the line below it for the header of the last column. */
+const headHeight = { legend: 36, header: 16 };
 /** Told apart by shape as well as by colour. */
 const symbols = ["circle", "square", "triangle", "diamond2", "star", "wye"] as const;
 
 /**
  * Test accuracy of learners on given features, a row a kind of features, and of networks that learn their own, in rows
- * below. At most six learners.
+ * below. A learner's place among `learners`, at most six, decides its symbol, whichever of them have results.
  */
 export function comparisonSvg(
   features: readonly ComparisonRow[],
   networks: readonly ComparisonRow[],
+  learners: readonly string[],
   options: ViewOptions = {},
 ): string {
-  const names = [...new Set(features.flatMap(({ accuracies }) => accuracies.map(({ learner }) => learner)))];
+  const drawn = new Set(features.flatMap(({ accuracies }) => accuracies.map(({ learner }) => learner)));
   const rows = [...features, ...networks];
-  const height = 96 + rowHeight * rows.length;
+  const head = headHeight.legend + headHeight.header;
+  const height = head + 60 + rowHeight * rows.length;
   const description = rows
     .map(
       ({ label, accuracies }) =>
@@ -34,8 +38,10 @@ export function comparisonSvg(
     .join("; ");
   const drawing = new Drawing(width, height, "Test accuracy", description, options);
   const { theme } = drawing;
-  const styles = new Map(names.map((name, i) => [name, { symbol: symbols[i]!, colour: colours(theme)[i]! }]));
-  legend(drawing, styles);
+  const styles = new Map(
+    learners.map((name, i) => [name, { symbol: symbols[i]!, colour: colours(theme)[i]! }] as const),
+  );
+  legend(drawing, new Map([...styles].filter(([name]) => drawn.has(name))));
   const dots = rows.flatMap(({ label, accuracies }) =>
     accuracies.map(({ learner, accuracy }) => ({
       label,
@@ -53,7 +59,7 @@ export function comparisonSvg(
     Plot.plot({
       document: drawing.document as never,
       width,
-      height: height - 36,
+      height: height - head,
       marginTop: 8,
       marginLeft: margin.left,
       marginRight: margin.right + 56,
@@ -98,9 +104,9 @@ export function comparisonSvg(
       ],
     }),
     0,
-    36,
+    head,
   );
-  drawing.text(width - margin.right - 44, 22, "best", { fill: theme.quiet });
+  drawing.text(width - margin.right - 44, head, "best", { fill: theme.quiet });
   return drawing.toString();
 }
 
@@ -117,7 +123,9 @@ function legend(
   let x = margin.left;
   const places = entries.map((entry) => {
     const place = { ...entry, x };
-    x += 34 + entry.name.length * fontSize * 0.62;
+    // Bold letters are about so wide, capitals wider.
+    const capitals = entry.name.replaceAll(/[^A-Z]/g, "").length;
+    x += 34 + fontSize * (0.62 * entry.name.length + 0.16 * capitals);
     return place;
   });
   for (const { name, x } of places)
@@ -126,15 +134,15 @@ function legend(
     Plot.plot({
       document: drawing.document as never,
       width,
-      height: 36,
+      height: headHeight.legend,
       margin: 0,
       axis: null,
       x: { domain: [0, width], range: [0, width] },
-      y: { domain: [0, 36], range: [0, 36] },
+      y: { domain: [0, headHeight.legend], range: [0, headHeight.legend] },
       marks: [
         Plot.dot(places, {
           x: "x",
-          y: 18,
+          y: headHeight.legend / 2,
           r: 5.5,
           symbol: ({ symbol }: (typeof places)[number]) => symbol,
           fill: ({ colour }: (typeof places)[number]) => colour,

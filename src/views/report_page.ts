@@ -68,7 +68,8 @@ export interface Chart {
 }
 
 /** The drawings of a report, in the page's order; those without data are left out. */
-export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
+export function chartsOf(report: Report): Chart[] {
+  const { epochs, published, inspection } = report;
   const reference = published ? { label: "the book", ...published } : undefined;
   const book = published
     ? "Dotted: as published in Dive into Deep Learning, after ten epochs on all 60,000 images."
@@ -96,7 +97,7 @@ export function chartsOf({ epochs, published, inspection }: Report): Chart[] {
     {
       name: "confusion",
       title: "What is taken for what",
-      note: `${percent(accuracy)} of ${count} test images are right. A row is a true class, a column a prediction.`,
+      note: `${percent(accuracy)} of ${count} test images are right${bySavedWeights(report)}. A row is a true class, a column a prediction.`,
       section: "Mistakes",
       draw: (options) => confusionSvg(confusion, options),
     },
@@ -185,6 +186,16 @@ function isUnfinished({ epochs, planned, stoppedEarly }: Report): boolean {
   return epochs.length < planned && !stoppedEarly;
 }
 
+/** Where a stopped run's weights are not those of the epoch whose figures stand at the top, both by name. */
+function bySavedWeights(report: Report): string {
+  const { epochs, inspection } = report;
+  if (!isUnfinished(report) || !inspection || inspection.examples < inspection.testCount) return "";
+  const saved = ", by the weights as the run saved them last";
+  const last = epochs.at(-1);
+  const isTold = last && percent(last.testAccuracy) !== percent(inspection.accuracy);
+  return isTold ? `${saved}; after epoch ${last.epoch} it was ${percent(last.testAccuracy)}` : saved;
+}
+
 export interface PageOptions {
   /** A script at the page's end, which the caller's policy allows. */
   readonly script?: string;
@@ -239,7 +250,11 @@ function figures(report: Report): Html {
     [
       "test accuracy",
       share(last?.testAccuracy),
-      [book(published?.testAccuracy), isBest ? "" : `best ${share(best.testAccuracy)}`]
+      [
+        isUnfinished(report) && last ? `after epoch ${last.epoch}` : "",
+        book(published?.testAccuracy),
+        isBest ? "" : `best ${share(best.testAccuracy)}`,
+      ]
         .filter(Boolean)
         .join(" · "),
     ],

@@ -43,7 +43,9 @@ describe("flybrick ablate", () => {
     // The other variant's trials are kept, so that it stays in the summary.
     const summary = JSON.parse(readFileSync(join(work, "ablation", "summary.json"), "utf8"));
     expect(summary.variants.map(({ variant }: { variant: string }) => variant)).toEqual(["LeNet", "+ ReLU"]);
-    expect(summary.command).toMatch(/^flybrick ablate lenet --sample .* --only LeNet --out ablation --json$/);
+    expect(summary.command).toMatch(
+      /^npx flybrick ablate lenet --sample .* --only LeNet --out ablation --json$/,
+    );
   });
 
   test("ends with exit code 130 where Ctrl-C stops it", async () => {
@@ -65,8 +67,9 @@ describe("flybrick ablate", () => {
   });
 
   test("names the variants that there are", async () => {
-    const { code, stderr } = await flybrick(...args, "--only", "ResNet");
+    const { code, stdout, stderr } = await flybrick(...args, "--only", "ResNet");
     expect(code).toBe(1);
+    expect(stdout).toBe("");
     expect(stderr).toMatch(/there is no variant "ResNet"; choose of LeNet, \+ ReLU/);
   });
 });
@@ -80,7 +83,7 @@ describe.runIf(hasCpu)("flybrick compare", () => {
   const args = [
     "compare",
     "--rows",
-    "PCA",
+    "pca",
     "--learners",
     "softmax,nearest neighbours",
     "--out",
@@ -108,6 +111,7 @@ describe.runIf(hasCpu)("flybrick compare", () => {
     expect(both.stderr).toMatch(/option '--full' cannot be used with option '--sample'/);
     const unknown = await flybrick("compare", "--rows", "SIFT");
     expect(unknown.code).toBe(1);
+    expect(unknown.stdout).toBe("");
     expect(unknown.stderr).toMatch(/there is no row "SIFT"; choose of MLP, .*, pixels, /);
   });
 });

@@ -201,7 +201,7 @@ describe("mistakes are named", () => {
 
   test("a run that is none, a run without weights, a run of an unknown model", async () => {
     await expect(Classifier.load("no-run")).rejects.toThrow(
-      "there is no run no-run: name a directory that `flybrick train` wrote, or weights that ship (lenet)",
+      "there is no run no-run: name a directory that `npx flybrick train` wrote, or weights that ship (lenet)",
     );
     await expect(Classifier.load(work)).rejects.toThrow(/is not a run/);
     const run = mkdtempSync(join(work, "run-"));

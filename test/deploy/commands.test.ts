@@ -65,7 +65,7 @@ describe("predict", () => {
     [
       "no run",
       ["predict", "nolenet", "no.png"],
-      "flybrick: there is no run nolenet: name a directory that `flybrick train` wrote, or weights that ship (lenet)\n",
+      "flybrick: there is no run nolenet: name a directory that `npx flybrick train` wrote, or weights that ship (lenet)\n",
     ],
     [
       "no such test image",

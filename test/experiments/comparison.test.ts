@@ -4,14 +4,9 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ImageSet, LabelledImages } from "../../src/data/index.js";
 import { loadImageSet } from "../../src/data/index.js";
-import {
-  type Cell,
-  type ComparisonPlan,
-  compare,
-  type NetworkResult,
-  threeEras,
-} from "../../src/experiments/comparison.js";
+import { type Cell, compare, type NetworkResult } from "../../src/experiments/comparison.js";
 import { comparisonCharts } from "../../src/experiments/comparison_charts.js";
+import { type ComparisonPlan, threeEras } from "../../src/experiments/comparison_plan.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { recipes } from "../../src/train/recipes.js";
 import { testDevices } from "../support/test_devices.js";

@@ -75,7 +75,7 @@ describe("RunDirectory", () => {
     await run.close();
     await refuses(
       RunDirectory.create(base, config),
-      `${base} already holds a run: choose another --out, go on with it by --resume ${base}, or delete it first.`,
+      `${base} already holds a run: choose another --out, go on with it by \`npx flybrick train --resume ${base}\`, or delete it first.`,
     );
   });
 

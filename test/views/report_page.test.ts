@@ -79,6 +79,22 @@ describe("the charts of a report", () => {
     }
   });
 
+  it("tell a stopped run's weights from its last epoch's", () => {
+    const note = (changes: Partial<typeof inspection>, planned: number) =>
+      chartsOf(report({ planned, inspection: { ...inspection, ...changes } })).find(
+        ({ name }) => name === "confusion",
+      )!.note;
+    const all = { examples: 1000, testCount: 1000 };
+    // After the fourth and last epoch 0.755 were right.
+    expect(note(all, 10)).toContain(
+      "80.0 % of 1,000 test images are right, by the weights as the run saved them last; after epoch 4 it was 75.5 %. A row",
+    );
+    expect(note({ ...all, accuracy: 0.755 }, 10)).toContain("as the run saved them last. A row");
+    expect(note(all, 4)).toContain("test images are right. A row");
+    expect(reportPage(report({ planned: 10 }))).toContain("after epoch 4 · the book 0.779");
+    expect(reportPage(report({ planned: 4 }))).not.toContain("after epoch 4");
+  });
+
   it("say in words what the confusion matrix shows", () => {
     const svg = charts.find(({ name }) => name === "confusion")!.draw({});
     expect(svg).toContain("pullover: 80.0 % right");
