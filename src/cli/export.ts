@@ -5,7 +5,7 @@ import { exportOnnx, onnxOpset } from "../deploy/onnx.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { saveWeights } from "../train/weights.js";
+import { saveWeights } from "../train/weights_file.js";
 import { weightsOption } from "./options.js";
 import { printJson } from "./reporters.js";
 

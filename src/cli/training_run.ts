@@ -10,8 +10,10 @@ import { augmentationOf, type RecipeSettings, recipeOptions } from "../train/rec
 import type { RunConfig } from "../train/run_config.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { fixedBatch, layerStatistics } from "../train/statistics.js";
-import { DivergedError, type TrainResult, train } from "../train/train.js";
-import { encodeWeights, loadWeights } from "../train/weights.js";
+import { train } from "../train/train.js";
+import { DivergedError, type TrainResult } from "../train/training_loop.js";
+import { encodeWeights } from "../train/weights.js";
+import { loadWeights } from "../train/weights_file.js";
 import { untilInterrupted } from "./interrupt.js";
 import { recipeTitle } from "./recipe_words.js";
 

@@ -8,7 +8,8 @@ import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";
-import { DivergedError, train } from "../train/train.js";
+import { train } from "../train/train.js";
+import { DivergedError } from "../train/training_loop.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
 import { type Conditions, digestOf, fileName, type Kept, keptOrMade, keptUnder } from "./kept.js";
 import {
