@@ -1,7 +1,8 @@
 import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
-import { exportOnnx, onnxOpset } from "../deploy/onnx.js";
+import { onnxOpset } from "../deploy/onnx.js";
+import { exportOnnx } from "../deploy/onnx_file.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { version } from "../core/version.js";
 import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { loadModel, modelTitle } from "../models/model_file.js";
@@ -177,7 +177,6 @@ function quoted(text: string): string {
 }
 
 function environment(device: Device): Record<string, unknown> {
-  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
   return {
     device: device.name,
     deviceDescription: device.description,

@@ -7,7 +7,7 @@ import {
   randomCrop,
   randomErasing,
   randomHorizontalFlip,
-} from "../data/index.js";
+} from "../data/portable.js";
 import { type Initializer, kaimingNormal, kaimingUniform, xavierUniform } from "../nn/index.js";
 import {
   adam,
