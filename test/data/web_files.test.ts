@@ -3,6 +3,10 @@ import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { fashionMnist as fromPage } from "../../src/data/browser.js";
 import { fashionMnist } from "../../src/data/index.js";
+import { openDevice } from "../../src/devices/open.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+
+useDevice(await openDevice("reference"));
 
 const names = [
   "train-images-idx3-ubyte",
