@@ -51,6 +51,25 @@ export DENO_NO_UPDATE_CHECK=1
 "$consumer/node_modules/.bin/deno" check consumer.ts
 "$consumer/node_modules/.bin/deno" run --allow-all consumer.ts
 echo "Deno finds the right types and mistakes, and runs the network"
+
+# docs/browser.md, block by block, as someone with a page would use it.
+mkdir page
+node - "$root/docs/browser.md" <<'JS'
+const { readFileSync, writeFileSync } = require("node:fs");
+const text = readFileSync(process.argv[2], "utf8");
+const blocks = [...text.matchAll(/```(?:ts|json)\n([\s\S]*?)```/g)].map((match) => match[1]);
+for (const [i, name] of ["page.ts", "worker.ts", "tsconfig.json"].entries()) writeFileSync(`page/${name}`, blocks[i]);
+JS
+for version in 5 6 7; do
+  "$consumer/node_modules/typescript$version/bin/tsc" -p page --skipLibCheck false
+done
+# esbuild fails where something of Node's is imported.
+"$root/node_modules/.bin/esbuild" page/page.ts page/worker.ts --bundle --platform=browser --format=esm --target=es2022 \
+  --minify --outdir=page --log-level=warning
+size=$(gzip -9c page/worker.js | wc -c)
+[ "$size" -lt 100000 ]
+echo "the packed package type-checks and bundles for a browser: LeNet's training in $size bytes gzipped"
+
 npx flybrick devices | grep -q '^\* cpu'
 npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'
 npx flybrick predict lenet node_modules/flybrick/samples/images/pullover.png --json | grep -q '"guesses":\[{"label":"pullover"'

@@ -8,8 +8,9 @@ import { UserError } from "../src/core/errors.js";
 import { encodeIdx, parseIdx } from "../src/data/idx.js";
 import { readIdx } from "../src/data/idx_file.js";
 import type { EpochResult } from "../src/train/callbacks.js";
-import { CheckpointStore, decodeCheckpoint, type TrainState } from "../src/train/checkpoint.js";
+import { CheckpointStore, decodeCheckpoint } from "../src/train/checkpoint.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../src/train/safetensors.js";
+import type { TrainState } from "../src/train/train_state.js";
 import { checkpointBytes, signed } from "./support/checkpoint_bytes.js";
 
 const work = mkdtempSync(join(tmpdir(), "flybrick-fuzz-"));

@@ -1,4 +1,3 @@
-import { totalmem } from "node:os";
 import { UserError } from "../core/errors.js";
 import type { LabelledImages } from "../data/index.js";
 
@@ -13,9 +12,11 @@ const largestArray = 2 ** 32 - 1;
 
 /** Throws a UserError where the machine has not so much memory. `what` begins the sentence, `remedy` ends it. */
 export function requireMemory(bytes: number, what: string, remedy: string): void {
-  if (bytes <= totalmem()) return;
+  // A browser does not tell; there an array that is too large throws by itself.
+  const memory = globalThis.process?.getBuiltinModule("node:os").totalmem() ?? Number.POSITIVE_INFINITY;
+  if (bytes <= memory) return;
   const gib = (amount: number): string => (amount / 2 ** 30).toFixed(1);
-  throw new UserError(`${what} take ${gib(bytes)} GiB and this machine has ${gib(totalmem())}; ${remedy}`);
+  throw new UserError(`${what} take ${gib(bytes)} GiB and this machine has ${gib(memory)}; ${remedy}`);
 }
 
 /** A matrix of zeros. Throws a UserError where it does not fit into memory. */

@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import { shuffledOrder } from "../data/index.js";
+import { shuffledOrder } from "../data/batches.js";
 import type { SvmProblem, SvmSolution } from "../devices/learners.js";
 import { Classifier, isCount, requireSetting, type WorkOptions } from "./estimator.js";
 import { learners } from "./learners.js";

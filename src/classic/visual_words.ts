@@ -1,4 +1,4 @@
-import { shuffledOrder } from "../data/index.js";
+import { shuffledOrder } from "../data/batches.js";
 import { conv2d } from "../ops/conv.js";
 import { arange } from "../ops/creation.js";
 import { matmul } from "../ops/matmul.js";

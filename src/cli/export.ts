@@ -1,11 +1,12 @@
 import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
-import { exportOnnx, onnxOpset } from "../deploy/onnx.js";
+import { onnxOpset } from "../deploy/onnx.js";
+import { exportOnnx } from "../deploy/onnx_file.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { openDevice } from "../devices/open.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { saveWeights } from "../train/weights.js";
+import { saveWeights } from "../train/weights_file.js";
 import { weightsOption } from "./options.js";
 import { printJson } from "./reporters.js";
 

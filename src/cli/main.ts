@@ -1,6 +1,6 @@
-import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../core/errors.js";
+import { version } from "../core/version.js";
 import { addAblate } from "./ablate.js";
 import { addCompare } from "./compare.js";
 import { addDevices } from "./devices.js";
@@ -17,7 +17,6 @@ import { addTrain } from "./train.js";
 import { addWatch } from "./watch.js";
 
 function buildProgram(): Command {
-  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
   const program = new Command("flybrick")
     .description("Trains deep networks in TypeScript, on a fast native CPU backend.")
     .version(version)

@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 import { shellCommand } from "../core/command_line.js";
+import { version } from "../core/version.js";
 import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
 import type { Device } from "../devices/device.js";
 import { loadModel, modelTitle } from "../models/model_file.js";
@@ -11,8 +11,10 @@ import { augmentationOf, type RecipeSettings, recipeOptions } from "../train/rec
 import type { RunConfig } from "../train/run_config.js";
 import { RunDirectory } from "../train/run_directory.js";
 import { fixedBatch, layerStatistics } from "../train/statistics.js";
-import { DivergedError, type TrainResult, train } from "../train/train.js";
-import { encodeWeights, loadWeights } from "../train/weights.js";
+import { train } from "../train/train.js";
+import { DivergedError, type TrainResult } from "../train/training_loop.js";
+import { encodeWeights } from "../train/weights.js";
+import { loadWeights } from "../train/weights_file.js";
 import { untilInterrupted } from "./interrupt.js";
 import { recipeTitle } from "./recipe_words.js";
 
@@ -171,7 +173,6 @@ export function stoppedText(steps: number, path: string): string {
 }
 
 function environment(device: Device): Record<string, unknown> {
-  const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
   return {
     device: device.name,
     deviceDescription: device.description,

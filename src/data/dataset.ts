@@ -6,7 +6,7 @@ import { cast } from "../ops/pointwise.js";
 import { resize } from "../ops/resize.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Augmentation } from "./augment.js";
-import type { LabelledImages } from "./fashion_mnist.js";
+import type { LabelledImages } from "./image_set.js";
 import { type Normalization, normalize, requireNormalization, scalePixels } from "./normalization.js";
 
 /** A batch on the device: images f32 [n, channels, height, width], in [0, 1] unless normalized, labels i32 [n]. */

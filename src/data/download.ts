@@ -2,13 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errorCode } from "../core/errors.js";
-
-/** How far a download is: bytes on disk, and of how many if the server tells. */
-export interface DownloadProgress {
-  file: string;
-  received: number;
-  total: number | undefined;
-}
+import type { DownloadProgress } from "./image_set.js";
 
 export interface DownloadOptions {
   md5: string;

@@ -3,32 +3,19 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileProblem, UserError } from "../core/errors.js";
-import { type DownloadProgress, download } from "./download.js";
+import { download } from "./download.js";
 import { readIdx } from "./idx_file.js";
-import type { Normalization } from "./normalization.js";
-
-/** Grey images of one size with their labels, as bytes. */
-export interface LabelledImages {
-  /** [count, height, width], row by row, 0 is black */
-  images: Uint8Array;
-  /** [count], indices into the class names */
-  labels: Uint8Array;
-  count: number;
-  height: number;
-  width: number;
-  channels: 1;
-}
-
-export interface ImageSet {
-  train: LabelledImages;
-  test: LabelledImages;
-  classNames: readonly string[];
-  /** A sentence for people: which data these are and where they came from. */
-  source: string;
-  isSample: boolean;
-}
-
-export type ImageSetName = "fashion-mnist" | "mnist";
+import {
+  type DownloadProgress,
+  type FileName,
+  factsOf,
+  fileNames,
+  type ImageSet,
+  type ImageSetFacts,
+  type ImageSetName,
+  imageSets,
+  readImageSet,
+} from "./image_set.js";
 
 export interface LoadOptions {
   name: ImageSetName;
@@ -41,33 +28,18 @@ export interface LoadOptions {
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
 }
 
-const fileNames = [
-  "train-images-idx3-ubyte",
-  "train-labels-idx1-ubyte",
-  "t10k-images-idx3-ubyte",
-  "t10k-labels-idx1-ubyte",
-] as const;
-
-type FileName = (typeof fileNames)[number];
-
-/** What is known of a data set: where it may lie, and how to tell that a download is whole. */
-export interface Origin {
-  title: string;
-  classNames: readonly string[];
+/** Where a data set may lie, and how to tell that a download is whole. */
+export interface Origin extends ImageSetFacts {
   systemDirectory: string;
   sampleDirectory: string | undefined;
   homes: readonly string[];
   /** MD5 of each gzipped file, as published. */
   checksums: Readonly<Record<FileName, string>>;
-  /** Of all pixels of the training images, in [0, 1]. */
-  normalization: Normalization;
 }
 
 export const origins: Readonly<Record<ImageSetName, Origin>> = {
   "fashion-mnist": {
-    title: "Fashion-MNIST",
-    // biome-ignore format: one line reads better
-    classNames: ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"],
+    ...imageSets["fashion-mnist"],
     systemDirectory: "/usr/share/datasets/fashion-mnist",
     // The same from src/data/ and from dist/data/.
     sampleDirectory: fileURLToPath(new URL("../../samples/fashion-mnist", import.meta.url)),
@@ -81,11 +53,9 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
       "t10k-images-idx3-ubyte": "bef4ecab320f06d8554ea6380940ec79",
       "t10k-labels-idx1-ubyte": "bb300cfdad3c16e7a12a480ee83cd310",
     },
-    normalization: { mean: 0.286, std: 0.353 },
   },
   mnist: {
-    title: "MNIST",
-    classNames: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    ...imageSets.mnist,
     systemDirectory: "/usr/share/datasets/mnist",
     sampleDirectory: undefined,
     homes: [
@@ -98,7 +68,6 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
       "t10k-images-idx3-ubyte": "9fb629c4189551a2d022fa330f9573f3",
       "t10k-labels-idx1-ubyte": "ec29112dd5afa0611ce80d1b7f02629c",
     },
-    normalization: { mean: 0.1307, std: 0.3081 },
   },
 };
 
@@ -108,30 +77,8 @@ export const origins: Readonly<Record<ImageSetName, Origin>> = {
  * Throws a UserError if there is none, or if a file is damaged or disagrees with its companion.
  */
 export async function loadImageSet(options: LoadOptions): Promise<ImageSet> {
-  return loadFrom(originOf(options.name), options);
-}
-
-/** Mean and deviation of a data set's training pixels, in [0, 1]. Throws a UserError if there is no such data set. */
-export function normalizationOf(name: ImageSetName): Normalization {
-  return originOf(name).normalization;
-}
-
-/** Names of a data set's classes, by label. Throws a UserError if there is no such data set. */
-export function classNamesOf(name: ImageSetName): readonly string[] {
-  return originOf(name).classNames;
-}
-
-/** A data set's name as people write it. Throws a UserError if there is no such data set. */
-export function imageSetTitle(name: ImageSetName): string {
-  return originOf(name).title;
-}
-
-function originOf(name: ImageSetName): Origin {
-  if (!Object.hasOwn(origins, name)) {
-    const names = Object.keys(origins).join(" or ");
-    throw new UserError(`There is no data set called "${name}": choose ${names}.`);
-  }
-  return origins[name];
+  factsOf(options.name);
+  return loadFrom(origins[options.name], options);
 }
 
 /** `loadImageSet` for any data set in the same four files. */
@@ -202,49 +149,10 @@ async function readSample(origin: Origin, why: string): Promise<ImageSet> {
   return { ...set, isSample: true };
 }
 
-async function readSet(origin: Origin, directory: string, whence: string): Promise<ImageSet> {
-  const paths = fileNames.map((name) => locate(directory, name)!) as [string, string, string, string];
-  const [trainImages, trainLabels, testImages, testLabels] = paths;
-  const { title, classNames } = origin;
-  const train = await readPart(trainImages, trainLabels, classNames.length);
-  const test = await readPart(testImages, testLabels, classNames.length);
-  if (train.height !== test.height || train.width !== test.width) {
-    throw new UserError(
-      `${trainImages} holds images of ${train.height} x ${train.width} pixels but ${testImages} of ` +
-        `${test.height} x ${test.width}: take both from the same data set.`,
-    );
-  }
-  const counts = [train, test].map(({ count }) => count.toLocaleString("en-US"));
-  const source = `${title}, ${counts[0]} training and ${counts[1]} test images, ${whence}.`;
-  return { train, test, classNames, source, isSample: false };
-}
-
-async function readPart(imagePath: string, labelPath: string, classes: number): Promise<LabelledImages> {
-  const [images, labels] = await Promise.all([readIdx(imagePath), readIdx(labelPath)]);
-  if (images.shape.length !== 3 || images.data.length === 0) {
-    throw new UserError(
-      `${imagePath} has the shape [${images.shape.join(", ")}], not [count, height, width] with at least ` +
-        "one image: put the image file there.",
-    );
-  }
-  if (labels.shape.length !== 1) {
-    throw new UserError(
-      `${labelPath} has the shape [${labels.shape.join(", ")}], not [count]: put the label file there.`,
-    );
-  }
-  const [count, height, width] = images.shape as [number, number, number];
-  if (count !== labels.shape[0]) {
-    throw new UserError(
-      `${imagePath} holds ${count} images but ${labelPath} ${labels.shape[0]} labels: ` +
-        "take both from the same data set.",
-    );
-  }
-  const bad = labels.data.findIndex((label) => label >= classes);
-  if (bad >= 0) {
-    throw new UserError(
-      `${labelPath} has the label ${labels.data[bad]} at index ${bad}, above ${classes - 1}: ` +
-        `correct the file, the ${classes} classes are 0 to ${classes - 1}.`,
-    );
-  }
-  return { images: images.data, labels: labels.data, count, height, width, channels: 1 };
+function readSet(origin: Origin, directory: string, whence: string): Promise<ImageSet> {
+  const read = async (file: FileName) => {
+    const name = locate(directory, file)!;
+    return { name, array: await readIdx(name) };
+  };
+  return readImageSet(origin, read, whence);
 }

@@ -6,6 +6,9 @@ export interface IdxArray {
   data: Uint8Array;
 }
 
+/** Five times Fashion-MNIST's training images: no honest file is larger, a gzip bomb is. */
+export const maximumIdxBytes = 256 * 2 ** 20;
+
 const elementTypes: Readonly<Record<number, string>> = {
   8: "unsigned bytes",
   9: "signed bytes",

@@ -1,21 +1,17 @@
-// Apart from idx.ts, so that browsers can use the format without Node's modules.
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import { type IdxArray, parseIdx } from "./idx.js";
+import { type IdxArray, maximumIdxBytes, parseIdx } from "./idx.js";
 
 const unzip = promisify(gunzip);
-
-/** Five times Fashion-MNIST's training images: no honest file is larger, a gzip bomb is. */
-const maximumSize = 256 * 2 ** 20;
 
 /**
  * Reads an IDX file, plain or gzipped (told by its first bytes, not by its name).
  * Throws a UserError that names the file if it cannot be read, unzipped or parsed, or unzips to more
  * than `limit` bytes.
  */
-export async function readIdx(path: string, limit = maximumSize): Promise<IdxArray> {
+export async function readIdx(path: string, limit = maximumIdxBytes): Promise<IdxArray> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);

@@ -1,5 +1,5 @@
 import type { Normalization } from "../data/index.js";
-import { scalePixels } from "../data/index.js";
+import { scalePixels } from "../data/normalization.js";
 import type { Sequential } from "../nn/index.js";
 import { permute } from "../ops/movement.js";
 import { cast } from "../ops/pointwise.js";

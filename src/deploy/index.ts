@@ -6,4 +6,5 @@ export {
   type PredictOptions,
 } from "./classifier.js";
 export type { ImageInput, Pixels } from "./image.js";
-export { encodeOnnx, exportOnnx, type OnnxOptions, onnxOpset } from "./onnx.js";
+export { encodeOnnx, type OnnxOptions, onnxOpset } from "./onnx.js";
+export { exportOnnx } from "./onnx_file.js";

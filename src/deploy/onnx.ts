@@ -1,9 +1,9 @@
-import { createRequire } from "node:module";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AttributeProtoSchema, NodeProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { UserError } from "../core/errors.js";
 import type { Padding } from "../core/kernel.js";
 import { type Shape, showShape } from "../core/shape.js";
+import { version } from "../core/version.js";
 import type { Normalization } from "../data/index.js";
 import {
   BatchNorm2d,
@@ -18,7 +18,6 @@ import {
 import { convGeometry } from "../ops/conv.js";
 import { type Pool2dOptions, windowGeometry } from "../ops/pool.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
-import { atomicWrite } from "../train/atomic_write.js";
 
 /** The version of ONNX's operators that files ask for: ONNX 1.12, read by ONNX Runtime since 1.12. */
 export const onnxOpset = 17;
@@ -99,7 +98,7 @@ export async function encodeOnnx(
     irVersion,
     opsetImport: [{ domain: "", version: BigInt(onnxOpset) }],
     producerName: "flybrick",
-    producerVersion: (createRequire(import.meta.url)("../../package.json") as { version: string }).version,
+    producerVersion: version,
     graph: {
       name: "network",
       node: [...chain.finish()],
@@ -115,11 +114,6 @@ export async function encodeOnnx(
     metadataProps: classNames ? [{ key: "classes", value: JSON.stringify(classNames) }] : [],
   });
   return toBinary(ModelProtoSchema, model);
-}
-
-/** Writes what `encodeOnnx` makes, whole or not at all. */
-export async function exportOnnx(net: Sequential, path: string, options: OnnxOptions = {}): Promise<void> {
-  await atomicWrite(path, await encodeOnnx(net, options));
 }
 
 async function addLayers(chain: Chain, net: Sequential, prefix: string, input: Shape): Promise<void> {

@@ -12,7 +12,7 @@ import { lockHolders } from "../train/lock.js";
 import { recipeNames, recipes } from "../train/recipes.js";
 import type { RunConfig } from "../train/run_config.js";
 import { RunDirectory } from "../train/run_directory.js";
-import { loadWeights } from "../train/weights.js";
+import { loadWeights } from "../train/weights_file.js";
 import type { LayerStatistics } from "../views/layer_health.js";
 
 /** The same from src/deploy/ and from dist/deploy/. */

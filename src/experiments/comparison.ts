@@ -19,11 +19,12 @@ import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { makeDirectory } from "../train/atomic_write.js";
+import type { EpochResult } from "../train/callbacks.js";
 import { evaluate } from "../train/evaluate.js";
 import { firstKernels } from "../train/inspection.js";
 import { recipeOptions } from "../train/recipes.js";
-import { type EpochResult, train } from "../train/train.js";
-import { loadWeights, saveWeights } from "../train/weights.js";
+import { train } from "../train/train.js";
+import { loadWeights, saveWeights } from "../train/weights_file.js";
 import type { Kernels } from "../views/kernels.js";
 import {
   type ComparisonPlan,

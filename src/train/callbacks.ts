@@ -92,6 +92,6 @@ export interface TrainCallbacks {
   /** After each epoch, its test set evaluated, before its checkpoint. */
   readonly onEpoch?: (result: EpochResult) => void | Promise<void>;
   readonly onCheckpoint?: (event: CheckpointEvent) => void | Promise<void>;
-  /** Something that training gets over, such as a damaged checkpoint. A process warning if nobody listens. */
+  /** Something that training gets over, such as a damaged checkpoint. On the console if nobody listens. */
   readonly onWarning?: (message: string) => void;
 }

@@ -1,57 +1,14 @@
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { hostArray } from "../core/dtype.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import type { RandomState } from "../ops/random.js";
-import type { EpochFigures, Optimizer, Schedule } from "../optim/index.js";
-import { evaluate as compute, type Tensor, tensor } from "../tensor/tensor.js";
+import type { EpochFigures, Schedule } from "../optim/index.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import type { EpochResult } from "./callbacks.js";
 import { DirectoryLock } from "./lock.js";
 import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";
-
-/** What a run must have been started with for its checkpoint to fit; null is an option that is off. */
-export interface RunSettings {
-  readonly batchSize: number;
-  readonly epochs: number;
-  readonly seed: number;
-  /** In the training set. */
-  readonly examples: number;
-  /** The optimizer's own, before any schedule. */
-  readonly learningRate: number;
-  /** Its name and hyperparameters. */
-  readonly optimizer: string;
-  /** Of the schedule's values, since it is a function. */
-  readonly scheduleDigest: string;
-  readonly labelSmoothing: number;
-  readonly mixup: number | null;
-  readonly emaDecay: number | null;
-  readonly clipGradNorm: number | null;
-  readonly earlyStopping: number | null;
-}
-
-/** Checkpoints of earlier versions name only some of the settings. */
-export type SavedSettings = Partial<RunSettings>;
-
-/** Where training stands, tensors left out. Order of the data and schedules are functions of it. */
-export interface TrainState {
-  readonly settings: SavedSettings;
-  /** Optimizer steps taken. */
-  readonly steps: number;
-  readonly epochs: readonly EpochResult[];
-  readonly finished: boolean;
-  readonly random: RandomState;
-  /** In the running metrics, and seconds of the epoch so far. */
-  readonly examples: number;
-  readonly trainSeconds: number;
-  readonly dataSeconds: number;
-}
-
-export interface Checkpoint {
-  readonly state: TrainState;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-}
+import type { Checkpoint, CheckpointKeeper, TrainState } from "./train_state.js";
 
 const format = "flybrick checkpoint 1";
 const checksumName = "checksum";
@@ -61,7 +18,8 @@ const checksumBytes = 32;
  * The checkpoints of one run, in a directory: `step-<number>.safetensors`, each whole or absent. A file is
  * safetensors: F32 tensors, the state as JSON in its metadata, and last the SHA-256 of all bytes before it.
  */
-export class CheckpointStore {
+export class CheckpointStore implements CheckpointKeeper {
+  readonly scheduleDigest = scheduleDigest;
   private lock: DirectoryLock | undefined;
 
   constructor(
@@ -277,21 +235,6 @@ function parseState(text = ""): TrainState | undefined {
   }
 }
 
-/** Throws a UserError that names the first setting in which a run differs from the checkpoint it goes on from. */
-export function requireSettings(path: string, saved: SavedSettings, now: RunSettings): void {
-  for (const key of Object.keys(now) as (keyof RunSettings)[]) {
-    if (saved[key] !== undefined && saved[key] !== now[key])
-      throw new UserError(
-        `${path} was written with ${key} ${saved[key] ?? "off"}, and now it is ${now[key] ?? "off"}: go on with the same, or train anew elsewhere.`,
-      );
-  }
-}
-
-/** An optimizer for {@link RunSettings}, such as `sgd {"momentum":0.9}`. */
-export function describeOptimizer({ name, hyperparameters }: Optimizer): string {
-  return `${name} ${JSON.stringify(hyperparameters)}`;
-}
-
 /**
  * A schedule for {@link RunSettings}: a digest of its values at every step, after epochs that are better by less and
  * less, so that plateaus differ, too.
@@ -306,26 +249,4 @@ export function scheduleDigest(schedule: Schedule, epochs: number, stepsPerEpoch
     finished.push({ testLoss: 1 + 2 ** -epoch, testAccuracy: 0 });
   }
   return hash.digest("hex").slice(0, 16);
-}
-
-/** Puts a checkpoint's values into variables of the same names. Throws a UserError that names what does not fit. */
-export async function restoreTensors(
-  path: string,
-  saved: ReadonlyMap<string, StoredTensor>,
-  variables: ReadonlyMap<string, Tensor>,
-): Promise<void> {
-  const fail = (what: string): never => {
-    throw new UserError(`${path} was written for another network or optimizer: ${what}.`);
-  };
-  for (const [name, { shape }] of variables) {
-    const stored = saved.get(name) ?? fail(`it has no ${name}`);
-    if (stored.dtype !== "F32" || `${stored.shape}` !== `${shape}`)
-      fail(`its ${name} is ${stored.dtype} [${stored.shape}], not F32 [${shape}]`);
-  }
-  for (const name of saved.keys()) if (!variables.has(name)) fail(`it has a ${name} too many`);
-  for (const [name, one] of variables) {
-    const { data } = saved.get(name)!;
-    one.assign(tensor(hostArray("f32", data), one.shape));
-  }
-  await compute(...variables.values());
 }

@@ -1,29 +1,3 @@
-export type {
-  CheckpointEvent,
-  EpochResult,
-  Progress,
-  ResumeEvent,
-  StepEvent,
-  TrainCallbacks,
-} from "./callbacks.js";
-export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
-export {
-  augmentationOf,
-  type InitializerName,
-  type OptimizerName,
-  type RecipeName,
-  type RecipeSettings,
-  recipeOptions,
-  recipes,
-  type ScheduleName,
-} from "./recipes.js";
-export { decodeSafetensors, encodeSafetensors } from "./safetensors.js";
-export { layerStatistics } from "./statistics.js";
-export {
-  type CheckpointOptions,
-  DivergedError,
-  type TrainOptions,
-  type TrainResult,
-  train,
-} from "./train.js";
-export { loadWeights, saveWeights } from "./weights.js";
+export * from "./portable.js";
+export { type CheckpointOptions, type TrainOptions, train } from "./train.js";
+export { loadWeights, saveWeights } from "./weights_file.js";

@@ -5,8 +5,8 @@ import {
   terminalCurves,
   terminalCurvesHeight,
 } from "../views/terminal_curves.js";
+import type { EpochResult, Progress } from "./callbacks.js";
 import { LiveArea } from "./live_area.js";
-import type { EpochResult, Progress } from "./train.js";
 
 /** How training goes: running means over the epoch so far. */
 export type StepState = Pick<Progress, "loss" | "accuracy" | "examplesPerSecond">;

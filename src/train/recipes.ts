@@ -7,7 +7,7 @@ import {
   randomCrop,
   randomErasing,
   randomHorizontalFlip,
-} from "../data/index.js";
+} from "../data/portable.js";
 import { type Initializer, kaimingNormal, kaimingUniform, xavierUniform } from "../nn/index.js";
 import {
   adam,
@@ -20,7 +20,7 @@ import {
   stepLr,
   warmupCosine,
 } from "../optim/index.js";
-import type { TrainOptions } from "./train.js";
+import type { TrainOptions } from "./training_loop.js";
 
 /** How a network is trained, but for data, seed and length: plain values that a file can hold. */
 export interface RecipeSettings {

@@ -1,10 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { fileProblem, UserError } from "../core/errors.js";
+import { UserError } from "../core/errors.js";
 import type { Module } from "../nn/index.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
-import { atomicWrite } from "./atomic_write.js";
-import { decodeCheckpoint, isCheckpoint, weightsOf } from "./checkpoint.js";
-import { decodeSafetensors, encodeSafetensors, type SafetensorsDtype } from "./safetensors.js";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsDtype,
+  type StoredTensor,
+} from "./safetensors.js";
 import { fromTorchvision } from "./torchvision.js";
 
 /** Parameters and buffers as a safetensors file's bytes, by PyTorch's names. */
@@ -20,22 +22,16 @@ export async function encodeWeights(net: Module): Promise<Uint8Array> {
   return encodeSafetensors(new Map(tensors));
 }
 
-/** Writes a network's parameters and buffers as safetensors, whole or not at all. */
-export async function saveWeights(net: Module, path: string): Promise<void> {
-  await atomicWrite(path, await encodeWeights(net));
+/**
+ * Puts the tensors of a safetensors file into a network: by PyTorch's names of the same `nn.Sequential`, or by those of
+ * torchvision's `alexnet`. `name` is how messages call the file. Throws where it is damaged or made for another network.
+ */
+export function decodeWeights(net: Module, bytes: Uint8Array, name = "the file"): void {
+  setWeights(net, decodeSafetensors(bytes, name).tensors, name);
 }
 
-/**
- * Reads a network's parameters and buffers from safetensors, by PyTorch's names of the same `nn.Sequential`, or by those
- * of torchvision's `alexnet`; or from a checkpoint, whose averages are taken where it has some. Throws where the file is
- * damaged or made for another network.
- */
-export async function loadWeights(net: Module, path: string): Promise<void> {
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new UserError(`${path} cannot be read, because ${fileProblem(error)}: name a safetensors file.`);
-  });
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
-  const stored = isCheckpoint(metadata) ? weightsOf(decodeCheckpoint(bytes, path)) : tensors;
+/** Puts stored tensors into a network, likewise. */
+export function setWeights(net: Module, stored: ReadonlyMap<string, StoredTensor>, path: string): void {
   const values = new Map<string, Tensor>();
   for (const [name, { dtype, shape, data }] of stored) {
     // PyTorch's batch norm counts; nothing here reads it.

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Dataset } from "../../src/data/dataset.js";
-import { loadImageSet, normalizationOf } from "../../src/data/fashion_mnist.js";
+import { loadImageSet } from "../../src/data/fashion_mnist.js";
+import { normalizationOf } from "../../src/data/image_set.js";
 import { loadImageData } from "../../src/data/index.js";
 import type { Normalization } from "../../src/data/normalization.js";
 import { useDevice } from "../../src/tensor/evaluate.js";

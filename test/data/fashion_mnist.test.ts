@@ -8,15 +8,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UserError } from "../../src/core/errors.js";
-import type { DownloadProgress } from "../../src/data/download.js";
-import {
-  type ImageSetName,
-  loadFrom,
-  loadImageSet,
-  type Origin,
-  origins,
-} from "../../src/data/fashion_mnist.js";
+import { loadFrom, loadImageSet, type Origin, origins } from "../../src/data/fashion_mnist.js";
 import { encodeIdx } from "../../src/data/idx.js";
+import type { DownloadProgress, ImageSetName } from "../../src/data/image_set.js";
 
 type Files = Record<string, Uint8Array>;
 

@@ -12,7 +12,7 @@ import { mseLoss } from "../../src/ops/softmax.js";
 import { sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { type Tensor, tensor, variable } from "../../src/tensor/tensor.js";
-import { loadWeights, saveWeights } from "../../src/train/weights.js";
+import { loadWeights, saveWeights } from "../../src/train/weights_file.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
 import { gradientTolerance, tolerances } from "../support/tolerances.js";

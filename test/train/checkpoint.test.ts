@@ -13,8 +13,10 @@ import { adamw, type OptimizerRecipe, reduceLrOnPlateau, sgd, warmupCosine } fro
 import { useDevice } from "../../src/tensor/evaluate.js";
 import type { EpochResult } from "../../src/train/callbacks.js";
 import { CheckpointStore, decodeCheckpoint, scheduleDigest } from "../../src/train/checkpoint.js";
-import { DivergedError, type TrainOptions, type TrainResult, train } from "../../src/train/train.js";
-import { encodeWeights, loadWeights } from "../../src/train/weights.js";
+import { type TrainOptions, train } from "../../src/train/train.js";
+import { DivergedError, type TrainResult } from "../../src/train/training_loop.js";
+import { encodeWeights } from "../../src/train/weights.js";
+import { loadWeights } from "../../src/train/weights_file.js";
 import { checkpointBytes } from "../support/checkpoint_bytes.js";
 import { testDevices } from "../support/test_devices.js";
 

@@ -9,7 +9,7 @@ import type * as nn from "../../src/nn/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { tensor } from "../../src/tensor/tensor.js";
 import { encodeSafetensors, type StoredTensor } from "../../src/train/safetensors.js";
-import { loadWeights, saveWeights } from "../../src/train/weights.js";
+import { loadWeights, saveWeights } from "../../src/train/weights_file.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
 import { tolerances } from "../support/tolerances.js";

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Dataset } from "../../src/data/dataset.js";
-import { loadImageSet, normalizationOf } from "../../src/data/fashion_mnist.js";
+import { loadImageSet } from "../../src/data/fashion_mnist.js";
+import { normalizationOf } from "../../src/data/image_set.js";
 import type { Device } from "../../src/devices/device.js";
 import { openDevice } from "../../src/devices/open.js";
 import { softmaxRegression } from "../../src/models/mlp.js";

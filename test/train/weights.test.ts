@@ -8,7 +8,8 @@ import * as nn from "../../src/nn/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { tensor } from "../../src/tensor/tensor.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.js";
-import { encodeWeights, loadWeights, saveWeights } from "../../src/train/weights.js";
+import { decodeWeights, encodeWeights } from "../../src/train/weights.js";
+import { loadWeights, saveWeights } from "../../src/train/weights_file.js";
 import { relativeError } from "../support/compare.js";
 import { testDevices } from "../support/test_devices.js";
 import { tolerances } from "../support/tolerances.js";
@@ -175,3 +176,15 @@ for (const [name, device] of await testDevices())
       );
     });
   });
+
+test("weights go through bytes, without a file", async () => {
+  useDevice((await testDevices())[0]![1]);
+  const [ours, theirs] = [network(), network()];
+  const bytes = await encodeWeights(ours);
+  expect(Buffer.compare(bytes, await encodeWeights(theirs))).not.toBe(0);
+  decodeWeights(theirs, bytes);
+  expect(Buffer.compare(bytes, await encodeWeights(theirs))).toBe(0);
+  expect(() => decodeWeights(theirs, bytes.subarray(0, 100))).toThrow(
+    "the file is not a sound safetensors file",
+  );
+});

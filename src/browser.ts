@@ -1,0 +1,10 @@
+import { tryGpu } from "./devices/open_browser.js";
+import { hasDevice, useDevice } from "./tensor/evaluate.js";
+
+export * as classic from "./classic/portable.js";
+export * as data from "./data/browser.js";
+export { type DeviceName, type DeviceReport, devices, openDevice, tryGpu } from "./devices/open_browser.js";
+export * from "./portable.js";
+export * from "./train/browser.js";
+
+if (!hasDevice()) useDevice(await tryGpu());

@@ -1,0 +1,357 @@
+import { UserError } from "../core/errors.js";
+import { call, constant } from "../core/expression.js";
+import { batches, shuffledOrder } from "../data/batches.js";
+import { batchCount, type Dataset } from "../data/dataset.js";
+import type { Device } from "../devices/device.js";
+import { type Initializer, initialize, type Module, xavierUniform } from "../nn/index.js";
+import { full } from "../ops/creation.js";
+import { backward } from "../ops/gradients.js";
+import { flip } from "../ops/movement.js";
+import { less, pointwise, where } from "../ops/pointwise.js";
+import { manualSeed, randomState, setRandomState } from "../ops/random.js";
+import { crossEntropy } from "../ops/softmax.js";
+import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
+import { useDevice } from "../tensor/evaluate.js";
+import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+import { requireAgreement } from "./agreement.js";
+import { bestEpoch, type EpochResult, epochsSinceBest, type TrainCallbacks } from "./callbacks.js";
+import { evaluate, RunningMetrics } from "./evaluate.js";
+import { mix, mixupShare } from "./mixup.js";
+import {
+  type CheckpointKeeper,
+  describeOptimizer,
+  type RunSettings,
+  requireSettings,
+  restoreTensors,
+  type TrainState,
+} from "./train_state.js";
+import { WeightAverage } from "./weight_average.js";
+
+/** When checkpoints are written, and whether training goes on from one. */
+export interface CheckpointTimes {
+  /** Write one after so many seconds or steps, and at the end of each epoch; 300 seconds if left out. */
+  readonly every?: { readonly seconds: number } | { readonly steps: number };
+  /** Go on from the newest sound one, bit for bit as if never interrupted, or start anew where there is none. */
+  readonly resume?: boolean;
+}
+
+export interface TrainOptions extends TrainCallbacks {
+  readonly trainSet: Dataset;
+  readonly testSet: Dataset;
+  readonly optimizer: OptimizerRecipe;
+  /** What the optimizer's learning rate is multiplied by, step by step over the whole run; 1 if left out. */
+  readonly schedule?: ScheduleRecipe;
+  /** Ends the run after so many epochs without a better test accuracy; it never ends early if left out. */
+  readonly earlyStopping?: number;
+  /** Share of the target that goes to all classes alike, in training; 0 if left out. */
+  readonly labelSmoothing?: number;
+  /**
+   * Mixes each batch with itself turned round, images and losses alike, by a share drawn from Beta(mixup, mixup): the
+   * alpha of Zhang et al. (2018), above 0 and at most 1. Training accuracy counts the labels of the own images. Off if left out.
+   */
+  readonly mixup?: number;
+  /**
+   * Keeps an exponential moving average of the weights, which is tested after each epoch and left in the network at
+   * the end: its decay a step, such as 0.999. Off if left out.
+   */
+  readonly emaDecay?: number;
+  /** Gradients of a larger L2 norm, all of them together, are scaled down to it; none are if left out. */
+  readonly clipGradNorm?: number;
+  /** 128 if left out; the smaller last batch of an epoch is kept. */
+  readonly batchSize?: number;
+  /** 10 if left out. */
+  readonly epochs?: number;
+  /** 0 if left out. Weights, dropout and order of the data depend on it alone. */
+  readonly seed?: number;
+  /** How weights are drawn anew; Xavier uniform as in the book if left out, null keeps them. */
+  readonly initializer?: Initializer | null;
+  /** The device in use if left out. */
+  readonly device?: Device;
+  /** Stops after the current step, with a checkpoint where they are asked for. */
+  readonly signal?: AbortSignal;
+  /** Also report progress after so many seconds; reading the figures waits for the device. */
+  readonly progressSeconds?: number;
+  /** Further listeners, called after the options' own. */
+  readonly callbacks?: readonly TrainCallbacks[];
+}
+
+export interface TrainResult {
+  readonly epochs: readonly EpochResult[];
+  /** Whether `signal` stopped it. */
+  readonly stopped: boolean;
+  /** Steps taken. */
+  readonly steps: number;
+}
+
+/** A loss that is no number: training stopped, the weights are the last that gave a finite one. */
+export class DivergedError extends UserError {
+  constructor(readonly step: number) {
+    super(
+      `the loss of step ${step} is not a finite number; the last weights that gave a finite one are kept. A lower learning rate usually helps`,
+    );
+  }
+}
+
+/** What `train` does once its arguments are known to agree; checkpoints go to `keeper`, nowhere if left out. */
+export async function trainingLoop(
+  net: Module,
+  options: TrainOptions & { readonly checkpoint?: CheckpointTimes },
+  keeper?: CheckpointKeeper,
+): Promise<TrainResult> {
+  const {
+    trainSet,
+    testSet,
+    batchSize = 128,
+    epochs = 10,
+    seed = 0,
+    initializer = xavierUniform,
+    labelSmoothing = 0,
+    mixup,
+    signal,
+    checkpoint,
+  } = options;
+  if (!Number.isInteger(epochs) || epochs < 1)
+    throw new UserError(`epochs is ${epochs}; give a whole number of at least 1`);
+  requireAgreement(net, trainSet, "trainSet");
+  requireAgreement(net, testSet, "testSet");
+  const { earlyStopping } = options;
+  if (earlyStopping !== undefined && !(Number.isInteger(earlyStopping) && earlyStopping >= 1))
+    throw new UserError(`earlyStopping is ${earlyStopping}; give a whole number of epochs of at least 1`);
+  const steps = batchCount(trainSet.count, batchSize);
+  const listeners = [options, ...(options.callbacks ?? [])];
+  const isDue = checkpointClock(checkpoint?.every);
+  if (options.device) useDevice(options.device);
+  manualSeed(seed);
+  if (initializer) initialize(net, initializer);
+  const parameters = net.parameters();
+  const optimizer = options.optimizer(parameters);
+  const fullRate = optimizer.learningRate;
+  const schedule = options.schedule?.(steps * epochs);
+  const metrics = new RunningMetrics();
+  const health = new Health(net.namedState());
+  const average =
+    options.emaDecay === undefined ? undefined : new WeightAverage(net.namedParameters(), options.emaDecay);
+  const settings: RunSettings = {
+    batchSize,
+    epochs,
+    seed,
+    examples: trainSet.count,
+    learningRate: fullRate,
+    optimizer: describeOptimizer(optimizer),
+    scheduleDigest: keeper?.scheduleDigest(schedule ?? (() => 1), epochs, steps) ?? "",
+    labelSmoothing,
+    mixup: mixup ?? null,
+    emaDecay: options.emaDecay ?? null,
+    clipGradNorm: options.clipGradNorm ?? null,
+    earlyStopping: earlyStopping ?? null,
+  };
+  const variables = new Map([
+    ...under("state", net.namedState()),
+    ...under("optimizer", optimizer.namedState()),
+    ...under("good", health.good),
+    ...under("average", average?.tensors ?? new Map<string, Tensor>()),
+    ...under("metrics", new Map([["loss", metrics.loss] as const, ["hits", metrics.hits] as const])),
+  ]);
+  const results: EpochResult[] = [];
+  /** The network holds what it is to be used with. */
+  const end = async (stopped: boolean): Promise<TrainResult> => {
+    average?.exchange();
+    await compute(...net.parameters());
+    return { epochs: results, stopped, steps: optimizer.steps };
+  };
+  let trainSeconds = 0;
+  let dataSeconds = 0;
+
+  const warn = (message: string): void => {
+    const heard = listeners.filter(({ onWarning }) => onWarning);
+    if (heard.length === 0) console.warn(message);
+    for (const { onWarning } of heard) onWarning!(message);
+  };
+  const saved = checkpoint?.resume ? await keeper?.newest(warn) : undefined;
+  if (saved) {
+    const { state, path } = saved;
+    requireSettings(path, state.settings, settings);
+    await restoreTensors(path, saved.tensors, variables);
+    optimizer.steps = state.steps;
+    metrics.examples = state.examples;
+    ({ trainSeconds, dataSeconds } = state);
+    results.push(...state.epochs);
+    if (schedule && state.steps > 0) optimizer.learningRate = fullRate * schedule(state.steps - 1, results);
+    setRandomState(state.random);
+  }
+  if (checkpoint?.resume) {
+    const { steps = 0, epochs = [], finished = false } = saved?.state ?? {};
+    for (const { onResume } of listeners)
+      await onResume?.({ path: saved?.path ?? null, steps, epochs, finished });
+  }
+  if (saved?.state.finished) return end(false);
+  /** Writes a checkpoint; the device must have nothing left to do. */
+  const save = async (epoch: number, finished = false): Promise<void> => {
+    if (!keeper) return;
+    const start = performance.now();
+    const best = bestEpoch(results);
+    const state: TrainState = {
+      settings,
+      steps: optimizer.steps,
+      epochs: results,
+      finished,
+      random: randomState(),
+      examples: metrics.examples,
+      trainSeconds,
+      dataSeconds,
+    };
+    const path = await keeper.write(state, variables, best && best.epoch * steps);
+    const seconds = (performance.now() - start) / 1000;
+    for (const { onCheckpoint } of listeners)
+      await onCheckpoint?.({ path, epoch, steps: optimizer.steps, seconds });
+  };
+  const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
+  net.train();
+
+  for (let epoch = results.length + 1; epoch <= epochs; epoch++) {
+    // It may have come while the last epoch was evaluated.
+    if (signal?.aborted) return end(true);
+    /** Steps of this epoch that a checkpoint holds. */
+    const done = optimizer.steps - results.length * steps;
+    if (done === 0) {
+      metrics.reset();
+      trainSeconds = 0;
+      dataSeconds = 0;
+    }
+    let start = performance.now() - trainSeconds * 1000;
+    let running: Promise<void> = Promise.resolve();
+    let reported = performance.now();
+    const order = timed(() => shuffledOrder(trainSet.count, seed, epoch));
+    dataSeconds += order.seconds;
+    let step = 0;
+    for (const numbers of batches(order.value, batchSize)) {
+      if (++step <= done) continue;
+      const batch = timed(() => trainSet.batch(numbers));
+      dataSeconds += batch.seconds;
+      const { x, y } = batch.value;
+      const lossOf = (labels: Tensor): Tensor => crossEntropy(logits, labels, { labelSmoothing });
+      const share = mixup === undefined ? 1 : mixupShare(mixup, seed, optimizer.steps);
+      const logits = net.forward(mixup === undefined ? x : mix(x, flip(x, [0]), share));
+      const loss = mixup === undefined ? lossOf(y) : mix(lossOf(y), lossOf(flip(y, [0])), share);
+      metrics.add(loss, logits, y);
+      backward(loss);
+      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
+      const { learningRate } = optimizer;
+      for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
+      if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
+      const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
+      average?.update(optimizer.steps);
+      // One step stays in flight, so the device never waits for the next one to be recorded.
+      await running;
+      running = next;
+      const isLate =
+        performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+      if (reportAt.has(step) || isLate || signal?.aborted) {
+        reported = performance.now();
+        const means = await metrics.read();
+        await health.throwIfDiverged();
+        const examples = Math.min(trainSet.count, step * batchSize);
+        const examplesPerSecond = (examples * 1000) / (performance.now() - start);
+        for (const { onProgress } of listeners)
+          await onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
+      }
+      // The last step's checkpoint is the epoch's.
+      if (signal?.aborted || (step < steps && isDue(optimizer.steps))) {
+        await running;
+        await health.throwIfDiverged();
+        trainSeconds = (performance.now() - start) / 1000;
+        await save(epoch);
+        start = performance.now() - trainSeconds * 1000;
+      }
+      if (signal?.aborted) return end(true);
+    }
+    await running;
+    const { loss, accuracy: trainAccuracy } = await metrics.read();
+    await health.throwIfDiverged();
+    trainSeconds = (performance.now() - start) / 1000;
+    average?.exchange();
+    const test = await evaluate(net, testSet, batchSize);
+    const result: EpochResult = {
+      epoch,
+      loss,
+      trainAccuracy,
+      testLoss: test.loss,
+      testAccuracy: test.accuracy,
+      learningRate: optimizer.learningRate,
+      examplesPerSecond: trainSet.count / trainSeconds,
+      dataSeconds,
+      trainSeconds,
+      seconds: (performance.now() - start) / 1000,
+    };
+    results.push(result);
+    for (const { onEpoch } of listeners) await onEpoch?.(result);
+    average?.exchange();
+    const isLast = epoch === epochs || epochsSinceBest(results) >= (earlyStopping ?? epochs);
+    await save(epoch, isLast);
+    if (isLast) break;
+  }
+  return end(false);
+}
+
+/** Tells after a step, counted over the run, whether a checkpoint is due. */
+function checkpointClock(every: CheckpointTimes["every"] = { seconds: 300 }): (step: number) => boolean {
+  const amount = "steps" in every ? every.steps : every.seconds;
+  if (!(amount > 0)) throw new UserError(`checkpoint every ${amount}; give a number above 0`);
+  if ("steps" in every) return (step) => step % every.steps === 0;
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < every.seconds * 1000) return false;
+    last = performance.now();
+    return true;
+  };
+}
+
+/** Tensors by longer names. */
+function under(prefix: string, tensors: ReadonlyMap<string, Tensor>): [string, Tensor][] {
+  return [...tensors].map(([name, one]) => [`${prefix}.${name}`, one]);
+}
+
+/**
+ * Remembers on the device the first step whose loss was no finite number, where updates stop, and the last weights
+ * that gave a finite one: a bad loss comes from weights that the step before made.
+ */
+class Health {
+  /** 0 while all is well, else the number of the step. */
+  private readonly badStep: Tensor = variable(full([], 0));
+  /** By the names of parameters and buffers. */
+  readonly good: ReadonlyMap<string, Tensor>;
+
+  constructor(private readonly state: ReadonlyMap<string, Tensor>) {
+    this.good = new Map([...state].map(([name, one]) => [name, variable(one.detach())]));
+  }
+
+  /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
+  check(loss: Tensor, step: number): Tensor {
+    const finite = pointwise("health", [loss.detach()], (value) =>
+      call("le", call("abs", value), constant(3.4e38, "f32")),
+    );
+    const here = where(finite, 0, step);
+    const bad = pointwise("health", [this.badStep, here], (before, now) =>
+      call("select", call("gt", before, constant(0, "f32")), before, now),
+    );
+    this.badStep.assign(bad);
+    const healthy = less(bad, 0.5);
+    for (const [name, kept] of this.good) kept.assign(where(healthy, this.state.get(name)!.detach(), kept));
+    return healthy;
+  }
+
+  /** Throws a DivergedError after a bad loss, once the last good weights are back. */
+  async throwIfDiverged(): Promise<void> {
+    const step = await this.badStep.item();
+    if (step === 0) return;
+    for (const [name, one] of this.state) one.assign(this.good.get(name)!.detach());
+    await compute(...this.state.values());
+    throw new DivergedError(step);
+  }
+}
+
+function timed<T>(make: () => T): { value: T; seconds: number } {
+  const start = performance.now();
+  const value = make();
+  return { value, seconds: (performance.now() - start) / 1000 };
+}

@@ -1,0 +1,107 @@
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fashionMnist } from "../../src/data/index.js";
+import { openDevice } from "../../src/devices/open.js";
+import { useDevice } from "../../src/tensor/evaluate.js";
+import { bundleForBrowser } from "../support/bundle.js";
+import { relativeError } from "../support/compare.js";
+import { lenetLosses } from "../support/lenet_losses.js";
+import { openBrowser } from "./browser.js";
+import type { Lent } from "./library_page.js";
+import { type Server, servePage } from "./serve.js";
+
+declare const flybrick: Lent;
+
+/** Devices that a page can open, each with how far LeNet's losses may be from those of a device in Node. */
+const pageDevices = [
+  // The functions of JavaScript's Math may differ in the last bit.
+  { name: "reference", steps: 3, nodeDevice: "reference", lossTolerance: 1e-6 },
+] as const;
+
+const files = ["train-images", "train-labels", "t10k-images", "t10k-labels"].map(
+  (name) => `${name}-idx${name.endsWith("images") ? 3 : 1}-ubyte.gz`,
+);
+const sample = "samples/fashion-mnist";
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+const browser = await openBrowser();
+
+describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () => {
+  let server: Server;
+  let page: Page;
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    const { text } = await bundleForBrowser(path("library_page.ts"));
+    server = await servePage(text, ["samples", "test/conformance"]);
+    page = await browser!.newPage();
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) errors.push(message.text());
+    });
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(server.url);
+    await page.waitForFunction("globalThis.flybrick");
+  });
+
+  afterAll(async () => {
+    await browser!.close();
+    server?.close();
+  });
+
+  test("offers the devices that are tested here", async () => {
+    const reports = await page.evaluate(() => flybrick.devices());
+    expect(reports.filter(({ available }) => available).map(({ name }) => name)).toEqual(
+      pageDevices.map(({ name }) => name),
+    );
+  });
+
+  describe.each(pageDevices)("on $name", ({ name, steps, nodeDevice, lossTolerance }) => {
+    test("every operation agrees with PyTorch", async () => {
+      await page.evaluate((device) => flybrick.use(device), name);
+      const { count, failed } = await page.evaluate(() =>
+        flybrick.conformance("test/conformance/cases.json"),
+      );
+      expect(failed).toEqual([]);
+      const cases: unknown[] = JSON.parse(readFileSync(path("../conformance/cases.json"), "utf8"));
+      expect(count).toBe(cases.length);
+    });
+
+    test("LeNet trains on the shipped sample to the losses it has in Node", async () => {
+      await page.evaluate((device) => flybrick.use(device), name);
+      const found = await page.evaluate(([url, n]) => flybrick.lenet(url, n), [sample, steps] as const);
+      expect(found.source).toBe(
+        `Fashion-MNIST, 6,000 training and 1,000 test images, from ${server.url}/${sample}/.`,
+      );
+      for (const file of files)
+        expect(found.received[file]).toBe(statSync(path(`../../${sample}/${file}`)).size);
+      expect(found.losses).toHaveLength(steps);
+      useDevice(await openDevice(nodeDevice));
+      const expected = await lenetLosses(await fashionMnist({ sample: true }), steps);
+      const error = relativeError(found.losses, expected);
+      console.log(`LeNet's losses in Chromium on ${name} differ from ${nodeDevice}'s in Node by ${error}`);
+      expect(error).toBeLessThanOrEqual(lossTolerance);
+    });
+  });
+
+  test("takes files that the user chose, and says which one is missing", async () => {
+    expect(
+      await page.evaluate(([url, names]) => flybrick.chosen(url, names), [sample, files] as const),
+    ).toEqual([6000, 1000]);
+    const few = page.evaluate(([url, names]) => flybrick.chosen(url, names), [
+      sample,
+      files.slice(1),
+    ] as const);
+    await expect(few).rejects.toThrow(
+      "train-images-idx3-ubyte (with or without .gz) is not among the 3 files",
+    );
+  });
+
+  test("says what is wrong with a folder", async () => {
+    const missing = page.evaluate(() => flybrick.lenet("samples/nothing", 1));
+    await expect(missing).rejects.toThrow("the server answers 404; check the folder");
+    // Chromium reports the 404s themselves.
+    expect(errors.filter((error) => !error.includes("404"))).toEqual([]);
+  });
+});

@@ -1,0 +1,43 @@
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface Server {
+  /** Without a slash at its end. */
+  readonly url: string;
+  close(): void;
+}
+
+/**
+ * Serves an empty page that runs `script`, and the files below `folders` of the repository. Isolated from other origins,
+ * so that WebAssembly may have threads there.
+ */
+export async function servePage(script: string, folders: readonly string[]): Promise<Server> {
+  const page =
+    '<!doctype html><title>Flybrick</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
+  const answer = async (path: string): Promise<[string, string | Uint8Array]> => {
+    if (path === "/") return ["text/html", page];
+    if (path === "/page.js") return ["text/javascript", script];
+    if (!folders.some((folder) => path.startsWith(`/${folder}/`))) throw new Error(`${path} is not served`);
+    return ["application/octet-stream", await readFile(`${root}${path}`)];
+  };
+  const server = createServer(async (request, response) => {
+    try {
+      const [type, content] = await answer(new URL(request.url!, "http://localhost").pathname);
+      response.writeHead(200, {
+        "content-type": type,
+        "content-length": Buffer.byteLength(content),
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-embedder-policy": "require-corp",
+      });
+      response.end(content);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+}
