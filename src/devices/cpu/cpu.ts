@@ -4,10 +4,10 @@ import type { Plan } from "../../core/plan.js";
 import { tableHash } from "../../render/cpu.js";
 import {
   type ConvolutionAlgorithm,
-  convolutionAlgorithms,
   type Device,
   type DeviceBuffer,
   type Prepared,
+  requireConvolution,
 } from "../device.js";
 import { type Handle, loadAddon } from "./addon.js";
 import { encode } from "./encode.js";
@@ -44,12 +44,7 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
       `FLYBRICK_ISA is ${JSON.stringify(isa)}; choose one of ${Object.keys(instructionSets).join(", ")}`,
     );
   }
-  const convolution = options.convolution ?? "auto";
-  if (!convolutionAlgorithms.includes(convolution)) {
-    throw new UserError(
-      `convolution is ${JSON.stringify(convolution)}; choose one of ${convolutionAlgorithms.join(", ")}`,
-    );
-  }
+  const convolution = requireConvolution(options.convolution);
   const addon = loadAddon();
   const device = addon.open(options.threads ?? 0, isa);
   const { instructionSet, threads, table } = addon.info(device);
