@@ -19,6 +19,7 @@ import {
   addDeviceOptions,
   commandLine,
   type DeviceFlags,
+  deviceText,
   names,
   openDeviceOf,
   wholeNumber,
@@ -68,7 +69,7 @@ async function run(flags: CompareFlags): Promise<void> {
     if (!json) console.log(text);
   };
   note(data.source);
-  note(`device: ${device.name}, ${device.description}`);
+  note(`device: ${deviceText(device)}`);
   const bar = new Status(!json);
   const onResult: ComparisonOptions["onResult"] = (result, { done, total, isKept }) => {
     bar.clear();

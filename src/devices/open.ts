@@ -2,7 +2,9 @@ import { UserError } from "../core/errors.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 
-export type DeviceName = "auto" | "cpu" | "wasm" | "reference";
+/** What a device may be asked for by. */
+export const deviceNames = ["auto", "cpu", "wasm", "reference"] as const;
+export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceOptions {
   /** Threads of the CPU device and of WebAssembly; as many as the process may use if left out. */
@@ -36,7 +38,7 @@ const names = Object.keys(openers) as Named[];
 export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
   if (name !== "auto" && !names.includes(name)) {
     throw new UserError(
-      `there is no device named ${JSON.stringify(name)}; choose one of auto, ${names.join(", ")}`,
+      `there is no device named ${JSON.stringify(name)}; choose one of ${deviceNames.join(", ")}`,
     );
   }
   if (

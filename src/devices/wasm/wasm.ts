@@ -69,12 +69,20 @@ export async function openWasm(options: WasmOptions): Promise<Device> {
     write(buffer, byteOffset, bytes) {
       requirePlace(buffer as WasmBuffer, byteOffset, bytes.length, "write");
       const copy = bytes.slice();
-      owner.line.send({ cmd: "write", buffer: (buffer as WasmBuffer).id, byteOffset, bytes: copy }, [copy.buffer]);
+      owner.line.send({ cmd: "write", buffer: (buffer as WasmBuffer).id, byteOffset, bytes: copy }, [
+        copy.buffer,
+      ]);
     },
     async read(buffer, byteOffset, byteLength) {
       requirePlace(buffer as WasmBuffer, byteOffset, byteLength, "read");
       const { id } = buffer as WasmBuffer;
-      return (await owner.line.ask((ticket) => ({ cmd: "read", ticket, buffer: id, byteOffset, byteLength })))!;
+      return (await owner.line.ask((ticket) => ({
+        cmd: "read",
+        ticket,
+        buffer: id,
+        byteOffset,
+        byteLength,
+      })))!;
     },
     prepare(plan): WasmPrepared {
       const program = owner.line.number();
