@@ -8,9 +8,10 @@ import { compile, generate, isOlder, root, run, sourcesIn, twoAtATime } from "./
 
 const compiler = process.env.CXX || "g++";
 const withLab = process.argv.includes("--lab");
-// The machine that the compiler builds for, where it is another.
+// The machine that the compiler builds for; another's addon goes to build/, and is not packed.
 const arch = process.env.FLYBRICK_ARCH || process.arch;
-const build = arch === process.arch ? "build" : join("build", arch);
+const isForeign = arch !== process.arch;
+const build = isForeign ? join("build", arch) : "build";
 const without = "WebAssembly does its work, more slowly";
 
 const common = [
@@ -73,7 +74,7 @@ async function main() {
     // A rename leaves processes that have the old file mapped alone.
     await rename(join(root, `${addon}.new`), join(root, addon));
   }
-  if (await isOlder(packed, [addon])) {
+  if (!isForeign && (await isOlder(packed, [addon]))) {
     await mkdir(join(root, dirname(packed)), { recursive: true });
     await copyFile(join(root, addon), join(root, `${packed}.new`));
     await rename(join(root, `${packed}.new`), join(root, packed));

@@ -33,7 +33,7 @@ interface CpuPrepared extends Prepared {
 const instructionSets: Record<string, string> = {
   avx512: "AVX-512",
   avx2: "AVX2",
-  portable: "portable code",
+  portable: process.arch === "arm64" ? "NEON" : "portable code",
 };
 
 /** Opens the native CPU device. Throws a UserError that says what was tried where the addon cannot be had. */
