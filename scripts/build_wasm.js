@@ -1,7 +1,7 @@
 // Builds the CPU device's C++ as wasm/flybrick.wasm, which is kept in the repository: nobody needs this compiler to use
 // it. With --check it builds without replacing that file and fails where the bytes differ.
 // apt-get install clang-19 lld-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32 wasi-libc
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { compile, generate, root, run, sourcesIn, twoAtATime } from "./native_build.js";
 
@@ -74,7 +74,7 @@ async function main() {
     return;
   }
   await mkdir(join(root, "wasm"), { recursive: true });
-  await copyFile(join(root, built), join(root, kept));
+  await writeFile(join(root, kept), bytes);
   console.log(`${kept}: ${bytes.length} bytes`);
 }
 
