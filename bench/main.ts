@@ -30,6 +30,11 @@ interface WorkerAnswer {
 type TypeScriptPeer = "tfjs" | "jax-js";
 type Peer = "pytorch" | TypeScriptPeer;
 
+interface OwnSide {
+  readonly device: "cpu" | "wasm";
+  readonly threads?: number;
+}
+
 const passes = ["forward", "inputGradient", "weightGradient"] as const;
 const layout: Layout = "channels-last";
 
@@ -61,14 +66,15 @@ class Worker {
   ) {}
 
   /** Our own side, or that of a peer. */
-  static async start(work: Work, peer?: TypeScriptPeer): Promise<Worker> {
+  static async start(work: Work, by: { peer: TypeScriptPeer } | OwnSide): Promise<Worker> {
+    const peer = "peer" in by ? by.peer : undefined;
     const file = peer === undefined ? "./worker.ts" : "./peer_worker.js";
     const child = fork(
       fileURLToPath(new URL(file, import.meta.url)),
       peer === undefined ? [] : [peer],
       peer === undefined ? { execArgv: ["--import", "tsx"] } : {},
     );
-    const { flop, device } = await Worker.ask(child, { cmd: "setup", work });
+    const { flop, device } = await Worker.ask(child, { cmd: "setup", work, ...("peer" in by ? {} : by) });
     return new Worker(child, flop, device);
   }
 
@@ -138,7 +144,7 @@ interface Rival {
 
 /** PyTorch as it is installed and tuned, in both layouts where layouts matter: the better one of each counts. */
 async function rivals(task: Task, peer: Peer): Promise<Rival[]> {
-  if (peer !== "pytorch") return [{ side: await Worker.start(task.work, peer), name: peer }];
+  if (peer !== "pytorch") return [{ side: await Worker.start(task.work, { peer }), name: peer }];
   const layouts: Layout[] = task.work.what === "sgemm" ? ["contiguous"] : ["contiguous", "channels-last"];
   const started: Rival[] = [];
   for (const settings of ["tuned", "default"] as const) {
@@ -195,10 +201,11 @@ interface Result extends Figures {
 async function measure(
   task: Task,
   turns: number,
+  own: OwnSide,
   against: Peer | undefined,
   peak: () => number,
 ): Promise<Result> {
-  const worker = await Worker.start(task.work);
+  const worker = await Worker.start(task.work, own);
   const ours = new Tally(worker);
   const theirs = (against ? await rivals(task, against) : []).map((rival) => ({
     ...rival,
@@ -272,16 +279,20 @@ function table(result: Result): string {
 }
 
 const program = new Command("bench")
-  .description("times training steps, matrix products and convolutions on the CPU device")
+  .description("times training steps, matrix products and convolutions")
   .addOption(
     new Option("--against <peer>", "race a peer, interleaved").choices(["pytorch", "tfjs", "jax-js"]),
   )
+  .addOption(new Option("--device <name>", "our side").choices(["cpu", "wasm"]).default("cpu"))
+  .option("--threads <n>", "of our side (default: all cores)", Number)
   .option("--layers", "only AlexNet's convolutions, by layer and pass; GFLOP/s are those of the direct sum")
   .option("--only <text>", "tasks whose name contains it")
   .option("--turns <n>", "turns of each side", Number, 5)
   .option("--json", "one JSON object a line and nothing else")
   .parse();
 const flags = program.opts<{
+  device: "cpu" | "wasm";
+  threads?: number;
   against?: Peer;
   layers?: true;
   only?: string;
@@ -306,8 +317,10 @@ try {
       // Nothing else ends in a minute there.
       (!isTypeScript || name === "lenet-small-step"),
   );
+  const { device, threads } = flags;
+  const own = { device, ...(threads !== undefined && { threads }) };
   for (const task of chosen) {
-    const result = await measure(task, flags.turns, flags.against, peak);
+    const result = await measure(task, flags.turns, own, flags.against, peak);
     console.log(flags.json ? JSON.stringify(result) : table(result));
   }
 } catch (error) {

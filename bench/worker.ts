@@ -1,12 +1,12 @@
 /** Our side of a race, in a process of its own: sets work up, runs steps, tells its peak memory. */
 import { readFileSync } from "node:fs";
-import { openDevice } from "../src/devices/open.js";
+import { type DeviceName, openDevice } from "../src/devices/open.js";
 import { useDevice } from "../src/tensor/evaluate.js";
 import type { Work } from "./pytorch.js";
 import { type Prepared, prepare } from "./work.js";
 
 export type Command =
-  | { cmd: "setup"; work: Work; threads?: number }
+  | { cmd: "setup"; work: Work; device?: DeviceName; threads?: number }
   | { cmd: "run"; steps: number }
   | { cmd: "memory" };
 
@@ -18,7 +18,8 @@ async function answer(command: Command): Promise<object> {
     return { peakMemoryMB: Number(peak?.[1] ?? 0) / 1024 };
   }
   if (command.cmd === "setup") {
-    const device = await openDevice("cpu", command.threads === undefined ? {} : { threads: command.threads });
+    const { device: name = "cpu", threads } = command;
+    const device = await openDevice(name, threads === undefined ? {} : { threads });
     useDevice(device);
     prepared = await prepare(command.work);
     for (let i = 0; i < 2; i++) await prepared.step();

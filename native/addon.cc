@@ -21,6 +21,7 @@
 #include "memory.h"
 #include "program.h"
 #include "step.h"
+#include "workspace.h"
 
 namespace flybrick {
 namespace {
@@ -50,10 +51,7 @@ struct Device {
   napi_env env;
   const Isa isa;
   Pool pool;
-  std::vector<char*> scratch;
-  size_t scratchBytes = 0;
-  char* arena = nullptr;
-  size_t arenaBytes = 0;
+  Workspace workspace;
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -65,7 +63,7 @@ struct Device {
   napi_threadsafe_function settle = nullptr;
   int promises = 0;  // JavaScript's thread only
 
-  Device(napi_env e, int threads, Isa isa) : env(e), isa(isa), pool(threads), scratch(threads, nullptr) {
+  Device(napi_env e, int threads, Isa isa) : env(e), isa(isa), pool(threads), workspace(threads) {
     dispatcher = std::thread([this] {
       pinIsa(this->isa);
       dispatch();
@@ -82,11 +80,7 @@ struct Device {
     dispatcher.join();
   }
 
-  ~Device() {
-    close();
-    for (char* one : scratch) flybrick::release(one, scratchBytes);
-    flybrick::release(arena, arenaBytes);
-  }
+  ~Device() { close(); }
 
   void enqueue(Job* job) {
     unfinished++;
@@ -124,8 +118,8 @@ struct Device {
   void execute(Job& job) {
     switch (job.type) {
       case Job::run:
-        if (!reserve(job)) return;
-        job.program->run(pool, arena, job.bindings.data(), job.scalars.data());
+        if (workspace.reserve(*job.program, &job.error))
+          job.program->run(pool, workspace.arena(), job.bindings.data(), job.scalars.data());
         return;
       case Job::write:
         std::memcpy(job.memory, job.staging, job.bytes);
@@ -141,37 +135,6 @@ struct Device {
         job.work.body(pool);
         return;
     }
-  }
-
-  bool reserve(Job& job) {
-    const Program& program = *job.program;
-    if (program.arenaBytes > arenaBytes) {
-      flybrick::release(arena, arenaBytes);
-      arenaBytes = 0;
-      arena = static_cast<char*>(allocate(program.arenaBytes));
-      if (!arena) {
-        job.error = "no memory for a plan's intermediate results: " + std::to_string(program.arenaBytes) + " bytes";
-        return false;
-      }
-      arenaBytes = program.arenaBytes;
-    }
-    if (program.scratchBytes > scratchBytes) {
-      for (char*& one : scratch) {
-        flybrick::release(one, scratchBytes);
-        one = nullptr;
-      }
-      // Only once every thread has its part: after a failure the next run tries again.
-      scratchBytes = 0;
-      for (char*& one : scratch) {
-        one = static_cast<char*>(allocate(program.scratchBytes));
-        if (one) continue;
-        for (char*& other : scratch) flybrick::release(std::exchange(other, nullptr), program.scratchBytes);
-        job.error = "no memory for a thread's tiles: " + std::to_string(program.scratchBytes) + " bytes";
-        return false;
-      }
-      scratchBytes = program.scratchBytes;
-    }
-    return true;
   }
 };
 
@@ -439,7 +402,7 @@ napi_value prepare(napi_env env, napi_callback_info info) {
     return fail(env, "prepare: needs a device and an Int32Array");
   std::string reason;
   std::shared_ptr<Program> program =
-      Program::decode(static_cast<const int32_t*>(words), length, (*device)->scratch.data(), &reason);
+      Program::decode(static_cast<const int32_t*>(words), length, (*device)->workspace.scratch(), &reason);
   if (!program) return fail(env, "prepare: " + reason);
   return wrap(env, new ProgramHandle{*device, program},
               [](napi_env, void* data, void*) { delete static_cast<ProgramHandle*>(data); });

@@ -18,6 +18,7 @@ Isa bestIsa() {
   return best;
 }
 
+#if defined(__x86_64__)
 static thread_local Isa chosen = bestIsa();
 
 Isa isa() { return chosen; }
@@ -27,6 +28,11 @@ bool pinIsa(Isa set) {
   chosen = set;
   return true;
 }
+#else
+Isa isa() { return Isa::portable; }
+
+bool pinIsa(Isa set) { return set == Isa::portable; }
+#endif
 
 const char* isaName(Isa set) { return set == Isa::avx512 ? "avx512" : set == Isa::avx2 ? "avx2" : "portable"; }
 

@@ -1,13 +1,14 @@
 #include "memory.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <vector>
 
 #include "lanes.h"
+#include "threads.h"
+#if !defined(__wasm__)
+#include <sys/mman.h>
+#endif
 
 namespace flybrick {
 namespace {
@@ -20,7 +21,7 @@ struct Block {
   size_t bytes;
 };
 
-std::mutex mutex;
+Mutex mutex;
 std::vector<Block> kept;
 size_t keptBytes = 0;
 
@@ -30,12 +31,18 @@ size_t rounded(size_t bytes) {
   return (bytes + unit - 1) / unit * unit;
 }
 
+void* fromHeap(size_t size) {
+  void* memory = std::aligned_alloc(64, size);
+  if (memory) std::memset(memory, 0, size);
+  return memory;
+}
+
+#if defined(__wasm__)
+void* fresh(size_t size) { return fromHeap(size); }
+void discard(Block block) { std::free(block.memory); }
+#else
 void* fresh(size_t size) {
-  if (size < kHuge) {
-    void* memory = std::aligned_alloc(64, size);
-    if (memory) std::memset(memory, 0, size);
-    return memory;
-  }
+  if (size < kHuge) return fromHeap(size);
   // Over-allocates by one huge page to start on its boundary, then gives the ends back.
   char* raw = static_cast<char*>(mmap(nullptr, size + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (raw == MAP_FAILED) return nullptr;
@@ -50,6 +57,7 @@ void discard(Block block) {
   if (block.bytes < kHuge) std::free(block.memory);
   else munmap(block.memory, block.bytes);
 }
+#endif
 
 }  // namespace
 
@@ -57,7 +65,7 @@ void* allocate(size_t bytes) {
   size_t size = rounded(bytes);
   if (size < bytes) return nullptr;
   {
-    std::lock_guard<std::mutex> lock(mutex);
+    Lock lock(mutex);
     for (size_t i = kept.size(); i-- > 0;) {
       if (kept[i].bytes != size) continue;
       void* memory = kept[i].memory;
@@ -74,7 +82,7 @@ void release(void* memory, size_t bytes) {
   if (!memory) return;
   Block block{memory, rounded(bytes)};
   if (block.bytes < 4096 || block.bytes > kKept) return discard(block);
-  std::lock_guard<std::mutex> lock(mutex);
+  Lock lock(mutex);
   kept.push_back(block);
   keptBytes += block.bytes;
   while (keptBytes > kKept || kept.size() > 64) {

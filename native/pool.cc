@@ -1,32 +1,17 @@
 // The threads that live as long as a device, and their scratch memory.
 #include <atomic>
-#include <condition_variable>
-#include <cstdio>
-#include <cstdlib>
-#include <mutex>
-#include <thread>
 #include <vector>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-#include <sched.h>
 
 #include "isa.h"
 #include "memory.h"
 #include "step.h"
+#include "threads.h"
+#if !defined(__wasm__)
+#include <thread>
+#endif
 
 namespace flybrick {
 namespace {
-
-// About 30 us: kernels of one plan follow each other faster, and Node's own thread gets the core back soon after.
-constexpr int kSpins = 1500;
-
-inline void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#endif
-}
 
 struct Scratch {
   float* memory = nullptr;
@@ -37,11 +22,7 @@ struct Scratch {
     release(memory, floats * sizeof(float));
     floats = wanted + wanted / 8;
     memory = static_cast<float*>(allocate(floats * sizeof(float)));
-    if (!memory) {
-      // Kernels have no way to fail half way.
-      std::fprintf(stderr, "flybrick: no memory for %zu bytes of scratch; close other programs or take smaller batches\n", floats * sizeof(float));
-      std::abort();
-    }
+    if (!memory) outOfMemory(floats * sizeof(float));  // kernels have no way to fail half way
     return memory;
   }
   ~Scratch() { release(memory, floats * sizeof(float)); }
@@ -61,14 +42,14 @@ struct Pool::State {
   Isa set = Isa::portable;  // the caller's
   const std::function<void(int64_t, int)>* body = nullptr;
 
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::atomic<int> sleepers{0};
+  Parking parking;
   std::atomic<bool> stop{false};
-  std::vector<std::thread> workers;
   Scratch shared;
   std::vector<Scratch> local;
   std::vector<Share> shares;  // a thread's own
+#if !defined(__wasm__)
+  std::vector<std::thread> workers;
+#endif
 
   int64_t firstOf(int thread) const { return tasks * thread / static_cast<int64_t>(shares.size()); }
 
@@ -111,13 +92,10 @@ struct Pool::State {
         }
         continue;
       }
-      std::unique_lock<std::mutex> lock(mutex);
-      sleepers++;
-      wake.wait(lock, [&] {
+      parking.wait(gate, [&] {
         uint64_t now = gate.load();
         return stop || ((now & kOpen) && now / kJob != done);
       });
-      sleepers--;
     }
   }
 };
@@ -125,24 +103,27 @@ struct Pool::State {
 Pool::Pool(int threads) : state_(new State) {
   state_->local.resize(threads);
   state_->shares = std::vector<Share>(threads);
-  for (int i = 1; i < threads; i++) state_->workers.emplace_back([this, i] { state_->live(i); });
+#if !defined(__wasm__)
+  for (int i = 1; i < threads; i++) state_->workers.emplace_back([this, i] { live(i); });
+#endif
 }
 
 Pool::~Pool() {
-  {
-    std::lock_guard<std::mutex> lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
+  state_->stop = true;
+  state_->parking.wakeAll(state_->gate);
+#if !defined(__wasm__)
   for (std::thread& worker : state_->workers) worker.join();
+#endif
   delete state_;
 }
+
+void Pool::live(int thread) { state_->live(thread); }
 
 int Pool::threads() const { return static_cast<int>(state_->local.size()); }
 
 void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body) {
   State& s = *state_;
-  if (tasks <= 1 || s.workers.empty()) {
+  if (tasks <= 1 || s.shares.size() == 1) {
     for (int64_t task = 0; task < tasks; task++) body(task, 0);
     return;
   }
@@ -152,15 +133,12 @@ void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int th
   for (Share& share : s.shares) share.taken.store(0, std::memory_order_relaxed);
   uint64_t job = (s.gate.load(std::memory_order_relaxed) / State::kJob + 1) * State::kJob;
   s.gate.store(job + State::kOpen);
-  if (s.sleepers.load() > 0) {
-    std::lock_guard<std::mutex> lock(s.mutex);
-    s.wake.notify_all();
-  }
+  s.parking.wakeAll(s.gate);
   s.work(0);
   s.gate.fetch_and(~State::kOpen, std::memory_order_acq_rel);
   for (int spin = 0; s.gate.load(std::memory_order_acquire) & State::kInside; spin++) {
     if (spin < 20000) relax();
-    else sched_yield();
+    else yieldThread();
   }
 }
 

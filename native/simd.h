@@ -42,10 +42,8 @@ FB_INLINE void clear(float* to, int64_t n) {
 // One stage of a transpose: swaps the off-diagonal blocks of size `half` between rows i and i + half.
 template <int half, int... lane>
 FB_INLINE void swapBlocks(Vector& a, Vector& b, std::integer_sequence<int, lane...>) {
-  const Indices low = {(lane & half ? kLanes + lane - half : lane)...};
-  const Indices high = {(lane & half ? kLanes + lane : lane + half)...};
-  const Vector first = __builtin_shuffle(a, b, low);
-  b = __builtin_shuffle(a, b, high);
+  const Vector first = __builtin_shufflevector(a, b, (lane & half ? kLanes + lane - half : lane)...);
+  b = __builtin_shufflevector(a, b, (lane & half ? kLanes + lane : lane + half)...);
   a = first;
 }
 

@@ -43,6 +43,8 @@ class Pool {
   explicit Pool(int threads);
   ~Pool();
   int threads() const;
+  // What a thread but the caller's does until the pool ends. The pool starts its threads; in WebAssembly the host does.
+  void live(int thread);
   void parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body);
   // Grow-only scratch memory on huge pages, 64-byte aligned (plus a per-thread one). Valid until the step ends.
   float* shared(size_t floats);

@@ -200,6 +200,26 @@ static inline typename Wide<int32_t, kLanes>::V lanesFrom(int64_t used, Place pl
   return from;
 }
 
+// Lanes by numbers, of one vector or of two in a row.
+template <class V, class Numbers>
+static inline V pick(V v, Numbers at) {
+#if defined(__clang__)
+  V out;
+  for (int i = 0; i < kLanes; i++) out[i] = v[at[i]];
+  return out;
+#else
+  return __builtin_shuffle(v, at);
+#endif
+}
+template <class V, class Numbers>
+static inline V pick(V low, V high, Numbers at) {
+#if defined(__clang__)
+  return at < kLanes ? pick(low, at & (kLanes - 1)) : pick(high, at & (kLanes - 1));
+#else
+  return __builtin_shuffle(low, high, at);
+#endif
+}
+
 // Pairs of pixels of few channels: several results in a vector, picked out of the rows' sum.
 static void collectPairs(const float* x, int64_t row, int rows, int64_t lines, int64_t n, int64_t channels, float* out) {
   using W = Wide<float, kLanes>;
@@ -211,7 +231,7 @@ static void collectPairs(const float* x, int64_t row, int rows, int64_t lines, i
     for (int64_t left = n; left > 0; left -= pixels, from += 2 * used, to += used) {
       typename W::V low = W::load(from), high = W::load(from + kLanes);
       for (int r = 1; r < rows; r++) low += W::load(from + r * row), high += W::load(from + r * row + kLanes);
-      W::store(to, __builtin_shuffle(low, high, even) + __builtin_shuffle(low, high, odd));
+      W::store(to, pick(low, high, even) + pick(low, high, odd));
     }
   }
 }
@@ -244,7 +264,7 @@ static void repeat(const float* x, int64_t row, int rows, int64_t first, int64_t
     float* to = out;
     if (few)
       for (int64_t left = n; left > 0; left -= pixels, from += pixels * channels, to += pixels * wide)
-        W::store(to, __builtin_shuffle(W::load(from), lanes));
+        W::store(to, pick(W::load(from), lanes));
     else if (times == 2) repeatOf<2>(from, n, channels, times, out);
     else repeatOf<0>(from, n, channels, times, out);
   }
@@ -312,8 +332,8 @@ static void spread(const float* row, const int32_t* low, const float* weight, in
     typename W::V a, b;
     if (low[j + kLanes - 1] - low[j] < kLanes) {  // enlarging: all sources lie in one vector
       const typename I::V at = I::load(low + j) - low[j];
-      a = __builtin_shuffle(W::load(row + low[j]), at);
-      b = __builtin_shuffle(W::load(row + low[j] + 1), at);
+      a = pick(W::load(row + low[j]), at);
+      b = pick(W::load(row + low[j] + 1), at);
     } else {
       for (int k = 0; k < kLanes; k++) a[k] = row[low[j + k]], b[k] = row[low[j + k] + 1];
     }

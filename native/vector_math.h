@@ -15,6 +15,8 @@ static inline bool any(I mask) {
   return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
 #elif defined(__AVX2__)
   return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#elif defined(__wasm_simd128__)
+  return wasm_v128_any_true((v128_t)mask);
 #else
   int found = 0;
   for (int i = 0; i < kWidth; i++) found |= mask[i];
@@ -31,7 +33,7 @@ static inline F sign_v(F x) { return x > 0.0f ? splat(1) : x < 0.0f ? splat(-1) 
 static inline I i32_from_f32(F x) {
   I fits = (x >= -0x1p31f) & (x < 0x1p31f);
   I inside = __builtin_convertvector(fits ? x : (F){}, I);
-  return fits ? inside : (x > 0.0f) & INT32_MAX | (x < 0.0f) & INT32_MIN;
+  return fits ? inside : (I)(x > 0.0f) & INT32_MAX | (I)(x < 0.0f) & INT32_MIN;
 }
 
 static inline F rounded_down_or_up(F x, float step) {
@@ -50,6 +52,8 @@ static inline F sqrt_v(F x) {
   return (F)_mm256_sqrt_ps((__m256)x);
 #elif defined(__SSE2__)
   return (F)_mm_sqrt_ps((__m128)x);
+#elif defined(__wasm_simd128__)
+  return (F)wasm_f32x4_sqrt((v128_t)x);
 #else
   for (int i = 0; i < kWidth; i++) x[i] = __builtin_sqrtf(x[i]);
   return x;

@@ -74,4 +74,6 @@ npx flybrick devices | grep -q '^\* cpu'
 npx flybrick train softmax --sample --epochs 1 --learning-rate 0.1 --json | tail -n 1 | grep -q '"event":"done"'
 npx flybrick predict lenet node_modules/flybrick/samples/images/pullover.png --json | grep -q '"guesses":\[{"label":"pullover"'
 npx flybrick export lenet --out lenet.onnx && test -s lenet.onnx
-echo "the packed package installs, type-checks, computes on the CPU device, trains, predicts and exports"
+rm -r node_modules/flybrick/prebuilt
+npx flybrick devices | grep -q '^\* wasm'
+echo "the packed package installs, type-checks, computes on the CPU device and on WebAssembly, trains, predicts and exports"

@@ -21,6 +21,7 @@ import { untilInterrupted } from "./interrupt.js";
 import {
   addExperimentOptions,
   commandLine,
+  deviceText,
   type ExperimentFlags,
   names,
   openDeviceOf,
@@ -65,7 +66,7 @@ export function addAblate(program: Command): void {
     const { setting } = study;
     note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
     note(data.source);
-    note(`device: ${device.name}, ${device.description}`);
+    note(`device: ${deviceText(device)}`);
     const onTrial: StudyOptions["onTrial"] = (trial, { done, total, isKept }) => {
       const { layers: _layers, epochs: _epochs, ...figures } = trial;
       if (flags.json) return printJson({ event: "trial", done, total, isKept, ...figures });

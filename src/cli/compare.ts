@@ -14,6 +14,7 @@ import { bytesText, grouped } from "./layer_table.js";
 import {
   addExperimentOptions,
   commandLine,
+  deviceText,
   type ExperimentFlags,
   names,
   openDeviceOf,
@@ -60,7 +61,7 @@ async function run(flags: CompareFlags): Promise<void> {
     if (!json) console.log(text);
   };
   note(data.source);
-  note(`device: ${device.name}, ${device.description}`);
+  note(`device: ${deviceText(device)}`);
   const bar = new Status(!json);
   const onResult: ComparisonOptions["onResult"] = (result, { done, total, isKept }) => {
     bar.clear();

@@ -8,7 +8,7 @@ import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
 import { stoppedCode } from "./interrupt.js";
 import { layerTable } from "./layer_table.js";
-import { wholeNumber } from "./options.js";
+import { deviceText, wholeNumber } from "./options.js";
 import { terminalReporter } from "./reporters.js";
 import { buildModel, loadData, runTraining, stoppedText } from "./training_run.js";
 
@@ -40,9 +40,7 @@ export function addNotebook(program: Command): void {
       useDevice(device);
       print("AlexNet, as in the notebook. Every layer's output for one image of 224 x 224:\n");
       print(layerTable(await buildModel(config), 1));
-      print(
-        `\nDevice: ${device.name}, ${device.description}. No GPU is used: this version computes on the processor.`,
-      );
+      print(`\nDevice: ${deviceText(device)}\nNo GPU is used: this version computes on the processor.`);
       const data = await loadData(config, print);
       print(`Data: ${data.source}`);
       const steps = Math.ceil(data.trainSet.count / config.batchSize) * config.epochs;

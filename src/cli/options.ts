@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { shellCommand } from "../core/command_line.js";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
-import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
+import { type DeviceName, type DeviceOptions, deviceNames, openDevice } from "../devices/open.js";
 import { modelNames } from "../models/index.js";
 import { augmentationOf } from "../train/recipes.js";
 
@@ -110,13 +110,15 @@ export interface DeviceFlags extends DeviceOptions {
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
+      new Option("--device <name>", "where to compute; auto takes the fastest")
+        .choices(deviceNames)
+        .default("auto"),
     )
-    .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
+    .option("--threads <n>", "threads of the devices cpu and wasm (default: all cores)", wholeNumber(1))
     .addOption(
       new Option(
         "--convolution <how>",
-        "of the CPU device: the fastest, never Winograd, Winograd wherever it applies",
+        "of the devices cpu and wasm: the fastest, never Winograd, Winograd wherever it applies",
       )
         .choices(convolutionAlgorithms)
         .default("auto"),
@@ -139,4 +141,9 @@ export function addExperimentOptions(command: Command): Command {
 
 export function openDeviceOf({ device, ...options }: DeviceFlags): Promise<Device> {
   return openDevice(device, options);
+}
+
+/** What computes, and a sentence where something faster could not be had. */
+export function deviceText({ name, description, standIn }: Device): string {
+  return `${name}, ${description}${standIn === undefined ? "" : `\n${standIn}`}`;
 }

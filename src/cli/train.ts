@@ -25,6 +25,7 @@ import {
   addDeviceOptions,
   augmentations,
   type DeviceFlags,
+  deviceText,
   interval,
   modelHelp,
   normalization,
@@ -241,7 +242,7 @@ async function runAndReport(
   if (difference) view.note(difference);
   const data = await loadData(config, view.note);
   view.note(`${modelTitle(model)} on ${data.source}`);
-  view.note(`device: ${device.name}, ${device.description}`);
+  view.note(`device: ${deviceText(device)}`);
   const warning = resumed && deviceWarning(resumed, device);
   if (warning) view.note(warning);
   try {

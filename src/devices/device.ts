@@ -1,3 +1,4 @@
+import { UserError } from "../core/errors.js";
 import type { Plan } from "../core/plan.js";
 import type { Learners } from "./learners.js";
 
@@ -7,10 +8,12 @@ import type { Learners } from "./learners.js";
  * grown to the largest plan and shared by all, since plans never run at once.
  */
 export interface Device {
-  /** Short name: "cpu", "reference". */
+  /** Short name: "cpu", "wasm", "reference". */
   readonly name: string;
   /** A sentence for people: processor, instruction set, threads. */
   readonly description: string;
+  /** Where it stands in for a faster one that could not be opened: a sentence that says why, and what would help. */
+  readonly standIn?: string;
   readonly traits: DeviceTraits;
   /** Left out where a device has none. */
   readonly learners?: Learners;
@@ -39,6 +42,14 @@ export interface DeviceTraits {
  */
 export const convolutionAlgorithms = ["auto", "direct", "winograd", "winograd-precise"] as const;
 export type ConvolutionAlgorithm = (typeof convolutionAlgorithms)[number];
+
+/** Throws a UserError where it is none of them; `auto` where it was left out. */
+export function requireConvolution(convolution: ConvolutionAlgorithm = "auto"): ConvolutionAlgorithm {
+  if (convolutionAlgorithms.includes(convolution)) return convolution;
+  throw new UserError(
+    `convolution is ${JSON.stringify(convolution)}; choose one of ${convolutionAlgorithms.join(", ")}`,
+  );
+}
 
 /** Memory of a device; opaque but for its size. */
 export interface DeviceBuffer {

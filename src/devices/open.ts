@@ -2,12 +2,14 @@ import { UserError } from "../core/errors.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 
-export type DeviceName = "auto" | "cpu" | "reference";
+/** What a device may be asked for by. */
+export const deviceNames = ["auto", "cpu", "wasm", "reference"] as const;
+export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceOptions {
-  /** Threads of the CPU device; as many as the process may use if left out. */
+  /** Threads of the CPU device and of WebAssembly; as many as the process may use if left out. */
   threads?: number;
-  /** How the CPU device computes convolutions; `auto`, the fastest, if left out. */
+  /** How these two compute convolutions; `auto`, the fastest, if left out. */
   convolution?: ConvolutionAlgorithm;
 }
 
@@ -19,20 +21,24 @@ export interface DeviceReport {
   readonly description: string;
 }
 
-async function openCpuDevice(options: DeviceOptions): Promise<Device> {
-  const { openCpu } = await import("./cpu/cpu.js");
-  return openCpu(options);
-}
+type Named = Exclude<DeviceName, "auto">;
+
+/** In the order "auto" tries them, fastest first; the last one always opens. */
+const openers: Record<Named, (options: DeviceOptions) => Promise<Device>> = {
+  cpu: async (options) => (await import("./cpu/cpu.js")).openCpu(options),
+  wasm: async (options) => (await import("./wasm/node.js")).openWasmInNode(options),
+  reference: async () => openReference(),
+};
+const names = Object.keys(openers) as Named[];
 
 /**
- * Opens a device; "auto" takes the CPU device and falls back to the reference device, which always works.
- * Throws a UserError that says what to do where a named device cannot be had.
+ * Opens a device; "auto" takes the first of `cpu`, `wasm` and `reference` that can be had, and says in `standIn` why it
+ * is not the first. Throws a UserError that says what to do where a named device cannot be had.
  */
 export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
-  if (name === "reference") return openReference();
-  if (name !== "cpu" && name !== "auto") {
+  if (name !== "auto" && !names.includes(name)) {
     throw new UserError(
-      `there is no device named ${JSON.stringify(name)}; choose one of auto, cpu, reference`,
+      `there is no device named ${JSON.stringify(name)}; choose one of ${deviceNames.join(", ")}`,
     );
   }
   if (
@@ -41,28 +47,32 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
   ) {
     throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
   }
-  try {
-    return await openCpuDevice(options);
-  } catch (error) {
-    if (name === "cpu") throw error;
-    const reference = openReference();
-    return {
-      ...reference,
-      description: `${reference.description}; the CPU device cannot be used: ${(error as Error).message}`,
-    };
+  if (name !== "auto") return openers[name](options);
+  const reasons: string[] = [];
+  for (const one of names) {
+    try {
+      const device = await openers[one](options);
+      if (reasons.length === 0) return device;
+      return { ...device, standIn: `The device "${one}" stands in, since ${reasons.join("\nand ")}` };
+    } catch (error) {
+      if (one === "reference") throw error;
+      reasons.push((error as Error).message);
+    }
   }
+  throw new Error("unreachable: the reference device always opens");
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export async function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  const reports: DeviceReport[] = [];
-  try {
-    reports.push({ name: "cpu", available: true, description: (await openCpuDevice(options)).description });
-  } catch (error) {
-    reports.push({ name: "cpu", available: false, description: (error as Error).message });
-  }
-  reports.push({ name: "reference", available: true, description: openReference().description });
-  return reports;
+  return Promise.all(
+    names.map(async (name) => {
+      try {
+        return { name, available: true, description: (await openers[name](options)).description };
+      } catch (error) {
+        return { name, available: false, description: (error as Error).message };
+      }
+    }),
+  );
 }
 
 let best: Promise<Device> | undefined;

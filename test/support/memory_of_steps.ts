@@ -1,14 +1,14 @@
-/** Prints resident bytes after 600 and after 1,600 LeNet steps: run by a test in a process of its own. */
+/** Prints resident bytes after 600 and after 1,600 LeNet steps: run by a test in a process of its own, with a device's name. */
 import { Dataset } from "../../src/data/dataset.js";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
-import { openDevice } from "../../src/devices/open.js";
+import { type DeviceName, openDevice } from "../../src/devices/open.js";
 import { lenet } from "../../src/models/lenet.js";
 import { backward } from "../../src/ops/gradients.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
 import { sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 
-useDevice(await openDevice("cpu"));
+useDevice(await openDevice(process.argv[2] as DeviceName));
 const { train, classNames } = await loadImageSet({ name: "fashion-mnist", sample: true });
 const set = new Dataset(train, classNames);
 const net = lenet();

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Dataset } from "../../src/data/dataset.js";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
 import type { Device } from "../../src/devices/device.js";
-import { openDevice } from "../../src/devices/open.js";
+import { type DeviceName, openDevice } from "../../src/devices/open.js";
 import { lenet } from "../../src/models/lenet.js";
 import { softmaxRegression } from "../../src/models/mlp.js";
 import type * as nn from "../../src/nn/index.js";
@@ -55,7 +55,8 @@ async function weightsAfter(
 }
 
 const devices = await testDevices();
-const hasCpu = devices.some(([name]) => name === "cpu");
+/** Devices with threads of their own. */
+const threaded = devices.map(([name]) => name as DeviceName).filter((name) => name !== "reference");
 
 for (const [name, device] of devices) {
   describe(`training on ${name}`, () => {
@@ -111,16 +112,16 @@ for (const [name, device] of devices) {
   });
 }
 
-if (hasCpu)
-  describe("determinism on cpu", () => {
+for (const name of threaded)
+  describe(`determinism on ${name}`, () => {
     test.each([
       ["LeNet", lenet, 28, { seed: 3, count: 300, batchSize: 64 }],
       ["AlexNet with an eighth of the channels", smallAlexnet, 224, { seed: 3, count: 24, batchSize: 16 }],
     ] as const)(
       "%s: the same seed gives the same bits, with 1 and 2 threads; another seed others",
       async (_, make, size, options) => {
-        const one = await openDevice("cpu", { threads: 1 });
-        const two = await openDevice("cpu", { threads: 2 });
+        const one = await openDevice(name, { threads: 1 });
+        const two = await openDevice(name, { threads: 2 });
         const first = await weightsAfter(two, make, size, options);
         expect(await weightsAfter(two, make, size, options)).toBe(first);
         expect(await weightsAfter(one, make, size, options)).toBe(first);
@@ -129,10 +130,10 @@ if (hasCpu)
     );
   });
 
-if (hasCpu)
-  describe("the process while it trains on cpu", () => {
+for (const name of threaded)
+  describe(`the process while it trains on ${name}`, () => {
     test("a 1 ms timer keeps firing while a step runs", async () => {
-      useDevice(await openDevice("cpu"));
+      useDevice(await openDevice(name));
       const net = smallAlexnet();
       const set = new Dataset(take(256, trainImages), classNames, { size: 224 });
       const step = async (): Promise<number> => {
@@ -153,7 +154,7 @@ if (hasCpu)
 
     test("1,000 LeNet steps leave memory flat", async () => {
       const script = fileURLToPath(new URL("../support/memory_of_steps.ts", import.meta.url));
-      const child = spawn(process.execPath, ["--import", "tsx", script], {
+      const child = spawn(process.execPath, ["--import", "tsx", script, name], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       let output = "";

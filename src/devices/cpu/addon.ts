@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { UserError } from "../../core/errors.js";
+import { packageRoot } from "../package_root.js";
 
 /** Objects of the addon; opaque. */
 export type Handle = { readonly handle: unique symbol };
@@ -60,15 +60,6 @@ export interface Addon {
   ): Promise<(Int32Array | Float32Array)[]>;
 }
 
-/** The directory of package.json, from src/ as from dist/. */
-function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, "package.json")) && dirname(directory) !== directory) {
-    directory = dirname(directory);
-  }
-  return directory;
-}
-
 /** Loads the addon: a local build, else the one that came with the package. Throws a UserError that lists what was tried. */
 export function loadAddon(): Addon {
   const root = packageRoot();
@@ -90,6 +81,6 @@ export function loadAddon(): Addon {
     }
   }
   throw new UserError(
-    `the CPU device's addon could not be loaded. Tried:\n  ${tried.join("\n  ")}\nInstall a compiler (apt-get install g++) and run npm run build:addon in the package's directory, or use the device "reference".`,
+    `the CPU device's addon could not be loaded. Tried:\n  ${tried.join("\n  ")}\nInstall a compiler (apt-get install g++) and run npm run build:addon in the package's directory.`,
   );
 }

@@ -4,10 +4,10 @@ import type { Plan } from "../../core/plan.js";
 import { tableHash } from "../../render/cpu.js";
 import {
   type ConvolutionAlgorithm,
-  convolutionAlgorithms,
   type Device,
   type DeviceBuffer,
   type Prepared,
+  requireConvolution,
 } from "../device.js";
 import { type Handle, loadAddon } from "./addon.js";
 import { encode } from "./encode.js";
@@ -33,7 +33,7 @@ interface CpuPrepared extends Prepared {
 const instructionSets: Record<string, string> = {
   avx512: "AVX-512",
   avx2: "AVX2",
-  portable: "portable code",
+  portable: process.arch === "arm64" ? "NEON" : "portable code",
 };
 
 /** Opens the native CPU device. Throws a UserError that says what was tried where the addon cannot be had. */
@@ -44,12 +44,7 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
       `FLYBRICK_ISA is ${JSON.stringify(isa)}; choose one of ${Object.keys(instructionSets).join(", ")}`,
     );
   }
-  const convolution = options.convolution ?? "auto";
-  if (!convolutionAlgorithms.includes(convolution)) {
-    throw new UserError(
-      `convolution is ${JSON.stringify(convolution)}; choose one of ${convolutionAlgorithms.join(", ")}`,
-    );
-  }
+  const convolution = requireConvolution(options.convolution);
   const addon = loadAddon();
   const device = addon.open(options.threads ?? 0, isa);
   const { instructionSet, threads, table } = addon.info(device);
