@@ -40,7 +40,7 @@ export function addNotebook(program: Command): void {
       print("AlexNet, as in the notebook. Every layer's output for one image of 224 x 224:\n");
       print(layerTable(await buildModel(config), 1));
       print(
-        `\nDevice: ${device.name}, ${device.description}. No GPU is used: this version computes on the processor.`,
+        `\nDevice: ${device.name}, ${device.description}.${device.name === "webgpu" ? "" : " No GPU is used."}`,
       );
       const data = await loadData(config, print);
       print(`Data: ${data.source}`);

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
-import { type DeviceName, type DeviceOptions, openDevice } from "../devices/open.js";
+import { type DeviceName, type DeviceOptions, deviceNames, openDevice } from "../devices/open.js";
 import { modelNames } from "../models/index.js";
 import { augmentationOf } from "../train/recipes.js";
 
@@ -111,9 +111,7 @@ export interface DeviceFlags extends DeviceOptions {
 
 export function addDeviceOptions(command: Command): Command {
   return command
-    .addOption(
-      new Option("--device <name>", "where to compute").choices(["auto", "cpu", "reference"]).default("auto"),
-    )
+    .addOption(new Option("--device <name>", "where to compute").choices(deviceNames).default("auto"))
     .option("--threads <n>", "threads of the CPU device (default: all cores)", wholeNumber(1))
     .addOption(
       new Option(

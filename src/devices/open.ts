@@ -2,7 +2,8 @@ import { UserError } from "../core/errors.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 
-export type DeviceName = "auto" | "cpu" | "reference";
+export const deviceNames = ["auto", "webgpu", "cpu", "reference"] as const;
+export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceOptions {
   /** Threads of the CPU device; as many as the process may use if left out. */
@@ -15,8 +16,12 @@ export interface DeviceOptions {
 export interface DeviceReport {
   readonly name: string;
   readonly available: boolean;
+  /** Whether "auto" may take it: a software adapter must be named. */
+  readonly isAutomatic: boolean;
   /** What it is, or why not and what would help. */
   readonly description: string;
+  /** More for those who want to know: an adapter's limits and features. */
+  readonly details: readonly string[];
 }
 
 async function openCpuDevice(options: DeviceOptions): Promise<Device> {
@@ -24,15 +29,35 @@ async function openCpuDevice(options: DeviceOptions): Promise<Device> {
   return openCpu(options);
 }
 
+/** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
+async function findAdapter(): Promise<GPUAdapter> {
+  const { globalGpu, requestAdapter } = await import("./webgpu/adapter.js");
+  return requestAdapter(globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu()));
+}
+
+async function openAdapter(adapter: GPUAdapter): Promise<Device> {
+  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+}
+
+/** The GPU, where there is a real one: a software adapter is slower than the CPU device. */
+async function openRealGpu(): Promise<Device | null> {
+  try {
+    const adapter = await findAdapter();
+    return adapter.info.isFallbackAdapter ? null : await openAdapter(adapter);
+  } catch {
+    // `devices` says why.
+    return null;
+  }
+}
+
 /**
- * Opens a device; "auto" takes the CPU device and falls back to the reference device, which always works.
- * Throws a UserError that says what to do where a named device cannot be had.
+ * Opens a device; "auto" takes a GPU if there is a real one, then the CPU device, and falls back to the reference
+ * device, which always works. Throws a UserError that says what to do where a named device cannot be had.
  */
 export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
-  if (name === "reference") return openReference();
-  if (name !== "cpu" && name !== "auto") {
+  if (!deviceNames.includes(name)) {
     throw new UserError(
-      `there is no device named ${JSON.stringify(name)}; choose one of auto, cpu, reference`,
+      `there is no device named ${JSON.stringify(name)}; choose one of ${deviceNames.join(", ")}`,
     );
   }
   if (
@@ -41,10 +66,24 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
   ) {
     throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
   }
+  switch (name) {
+    case "reference":
+      return openReference();
+    case "webgpu":
+      return openAdapter(await findAdapter());
+    case "cpu":
+      return openCpuDevice(options);
+    case "auto":
+      return (await openRealGpu()) ?? openCpuOrReference(options);
+    default:
+      return name satisfies never;
+  }
+}
+
+async function openCpuOrReference(options: DeviceOptions): Promise<Device> {
   try {
     return await openCpuDevice(options);
   } catch (error) {
-    if (name === "cpu") throw error;
     const reference = openReference();
     return {
       ...reference,
@@ -55,21 +94,34 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export async function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  const reports: DeviceReport[] = [];
-  try {
-    reports.push({ name: "cpu", available: true, description: (await openCpuDevice(options)).description });
-  } catch (error) {
-    reports.push({ name: "cpu", available: false, description: (error as Error).message });
-  }
-  reports.push({ name: "reference", available: true, description: openReference().description });
-  return reports;
+  const attempt = async (
+    name: string,
+    look: () => Promise<Pick<DeviceReport, "description"> & Partial<DeviceReport>>,
+  ): Promise<DeviceReport> => {
+    const plain = { name, isAutomatic: true, details: [] };
+    try {
+      return { ...plain, available: true, ...(await look()) };
+    } catch (error) {
+      return { ...plain, available: false, isAutomatic: false, description: (error as Error).message };
+    }
+  };
+  return [
+    await attempt("webgpu", async () => {
+      const adapter = await findAdapter();
+      const { detailsOf } = await import("./webgpu/adapter.js");
+      const { description } = await openAdapter(adapter);
+      return { description, isAutomatic: !adapter.info.isFallbackAdapter, details: detailsOf(adapter) };
+    }),
+    await attempt("cpu", async () => ({ description: (await openCpuDevice(options)).description })),
+    await attempt("reference", async () => ({ description: openReference().description })),
+  ];
 }
 
 let best: Promise<Device> | undefined;
 
 /**
- * A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). This version drives no GPU yet.
- * The same one at every call, and the one in use unless told otherwise: what was computed before lies on it.
+ * A GPU if there is a real one, else the best device without (as in the notebook's `try_gpu`). The same one at every
+ * call, and the one in use unless told otherwise: what was computed before lies on it.
  */
 export function tryGpu(): Promise<Device> {
   best ??= openDevice("auto");

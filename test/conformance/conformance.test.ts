@@ -34,7 +34,7 @@ function load({ shape, dtype, data }: HostTensor): Tensor {
   return dtype === "f32" ? variable(host, { requiresGrad: true }) : host;
 }
 
-for (const [name, device] of await testDevices()) {
+for (const [name, device] of await testDevices({ webgpu: true })) {
   describe(`operations on ${name} agree with PyTorch`, () => {
     test.each(cases.map((one) => [one.name, one] as const))("%s", async (_, one) => {
       useDevice(device);
