@@ -1,3 +1,5 @@
+import type { Shape } from "../../core/shape.js";
+import { decode } from "./indices.js";
 import type { Kernel } from "./shader.js";
 import { type Variant, workgroupsOf } from "./variants.js";
 
@@ -17,7 +19,7 @@ export interface GemmShape {
 export interface Factor {
   /** Body of `fn(batch: u32, i: u32) -> vec4<i32>`. */
   readonly outer: string;
-  /** Body of `fn(k: u32) -> vec4<i32>`. */
+  /** Body of `fn(<names of the product's inner axes>: u32) -> vec4<i32>`. */
   readonly inner: string;
   /** Body of `fn(o: vec4<i32>, i: vec4<i32>) -> f32`: the element. */
   readonly at: string;
@@ -26,6 +28,8 @@ export interface Factor {
 }
 
 export interface Gemm extends GemmShape {
+  /** The axes that k runs over, the last one fastest. */
+  readonly inner: { readonly names: readonly string[]; readonly shape: Shape };
   readonly a: Factor;
   readonly b: Factor;
   /** Statements that store `sum` for `batch`, `split`, `m` and `n`. */
@@ -34,15 +38,16 @@ export interface Gemm extends GemmShape {
 
 /** c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], cut up as `variant` says. */
 export function gemm(product: Gemm, variant: Variant, functions: string): Kernel {
-  const all = factorFunctions("a", product.a) + factorFunctions("b", product.b) + functions;
+  const { names } = product.inner;
+  const all = factorFunctions("a", product.a, names) + factorFunctions("b", product.b, names) + functions;
   return variant.shared ? sharedTiles(product, variant, all) : registerTiles(product, variant, all);
 }
 
-function factorFunctions(name: string, { outer, inner, at }: Factor): string {
+function factorFunctions(name: string, { outer, inner, at }: Factor, names: readonly string[]): string {
   return `fn ${name}_outer(batch: u32, i: u32) -> vec4<i32> {
 ${outer}
 }
-fn ${name}_inner(k: u32) -> vec4<i32> {
+fn ${name}_inner(${names.map((axis) => `${axis}: u32`).join(", ")}) -> vec4<i32> {
 ${inner}
 }
 fn ${name}_at(o: vec4<i32>, i: vec4<i32>) -> f32 {
@@ -89,8 +94,10 @@ ${store}
 }
 
 function registerTiles(product: Gemm, variant: Variant, functions: string): Kernel {
-  const { batches, splits, m, n } = product;
-  const rows = Math.min(variant.rows, m);
+  const { batches, splits, m, n, inner } = product;
+  const first = inner.names.map((name) => `${name}_first`);
+  // As even as can be: 6 rows are one tile, 10 are two of 5.
+  const rows = Math.ceil(m / Math.ceil(m / variant.rows));
   const { columns } = variant;
   const quads = columns / 4;
   const tilesM = Math.ceil(m / rows);
@@ -107,19 +114,32 @@ ${splitAndRange(product)}
 ${each(rows, (i) => `let a${i} = a_outer(batch, min(m_first + ${i}u, ${m - 1}u));`)}
 ${each(columns, (j) => `let b${j} = b_outer(batch, min(n_first + ${j}u, ${n - 1}u));`)}
 ${declare}
+${decode("k_first", inner.shape, first)}
+${inner.names.map((name, i) => `var ${name} = ${first[i]};`).join("\n")}
 for (var k = k_first; k < k_last; k++) {
-let ka = a_inner(k);
-let kb = b_inner(k);
+let ka = a_inner(${inner.names.join(", ")});
+let kb = b_inner(${inner.names.join(", ")});
 ${each(quads, (q) => `let y${q} = vec4<f32>(${[0, 1, 2, 3].map((j) => `b_at(b${q * 4 + j}, kb)`).join(", ")});`)}
 ${each(rows, (i) => `let x${i} = vec4<f32>(a_at(a${i}, ka));`)}
 ${each(rows, (i) => each(quads, (q) => `sum${i * quads + q} = fma(x${i}, y${q}, sum${i * quads + q});`))}
+${advance(inner)}
 }
 ${store(storeInside(product, columns))}`;
   return { functions, body, threads, workgroups: Math.ceil(total / threads) };
 }
 
+/** The next k: counting costs less than dividing. */
+function advance({ names, shape }: Gemm["inner"]): string {
+  const count = (axis: number): string => {
+    const name = names[axis]!;
+    if (axis === 0) return `${name}++;`;
+    return `${name}++;\nif (${name} == ${shape[axis]}u) {\n${name} = 0u;\n${count(axis - 1)}\n}`;
+  };
+  return count(names.length - 1);
+}
+
 function sharedTiles(product: Gemm, variant: Variant, functions: string): Kernel {
-  const { m, n, a, b } = product;
+  const { m, n, a, b, inner } = product;
   const { rows, columns, depth } = variant;
   const quads = columns / 4;
   const threads = 256;
@@ -132,7 +152,9 @@ function sharedTiles(product: Gemm, variant: Variant, functions: string): Kernel
 ${innerIsNear ? `let kk = e % ${depth}u;\nlet ii = e / ${depth}u;` : `let ii = e % ${size}u;\nlet kk = e / ${size}u;`}
 var value = 0f;
 if (k + kk < k_last && ${first} + ii < ${limit}u) {
-value = ${name}_at(${name}_outer(batch, ${first} + ii), ${name}_inner(k + kk));
+let at_k = k + kk;
+${decode("at_k", inner.shape, inner.names)}
+value = ${name}_at(${name}_outer(batch, ${first} + ii), ${name}_inner(${inner.names.join(", ")}));
 }
 tile_${name}[kk * ${size}u + ii] = value;
 }`;

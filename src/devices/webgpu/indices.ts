@@ -35,9 +35,9 @@ export function decode(
     const axis = real[i]!;
     if (i === 0) lines.push(`let ${names[axis]} = ${rest};`);
     else {
-      lines.push(`let ${names[axis]} = ${rest} % ${u32(shape[axis]!)};`);
       const next = `${names[axis]}_rest`;
       lines.push(`let ${next} = ${rest} / ${u32(shape[axis]!)};`);
+      lines.push(`let ${names[axis]} = ${rest} - ${next} * ${u32(shape[axis]!)};`);
       rest = next;
     }
   }

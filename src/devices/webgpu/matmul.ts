@@ -22,7 +22,7 @@ export function matmul(frame: Frame, splits: number): Gemm {
     return {
       outer: `${decode("batch", batch, names)}
 return vec4<i32>(bitcast<i32>(${base} + ${along("i", outerAxis)}), 0i, 0i, 0i);`,
-      inner: `return vec4<i32>(bitcast<i32>(${along("k", innerAxis)}), 0i, 0i, 0i);`,
+      inner: `return vec4<i32>(bitcast<i32>(${along("p", innerAxis)}), 0i, 0i, 0i);`,
       at: `return ${frame.float(operand, "bitcast<u32>(o.x + i.x)")};`,
       innerIsNear: Math.abs(strides[innerAxis]!) < Math.abs(strides[outerAxis]!),
     };
@@ -33,6 +33,7 @@ return vec4<i32>(bitcast<i32>(${base} + ${along("i", outerAxis)}), 0i, 0i, 0i);`
     m,
     n,
     k: a.shape[rank - 1]!,
+    inner: { names: ["p"], shape: [a.shape[rank - 1]!] },
     splits,
     a: factor(a, rank - 2, rank - 1),
     b: factor(b, rank - 1, rank - 2),

@@ -17,7 +17,7 @@ export interface Variant {
 export const variants = [
   { name: "shared-128", shared: true, rows: 8, columns: 8, depth: 8 },
   { name: "shared-64", shared: true, rows: 4, columns: 4, depth: 16 },
-  { name: "registers", shared: false, rows: 4, columns: 4, depth: 1 },
+  { name: "registers", shared: false, rows: 8, columns: 4, depth: 1 },
 ] as const satisfies readonly Variant[];
 
 export type VariantName = (typeof variants)[number]["name"];

@@ -20,6 +20,9 @@ import type { VariantName } from "./variants.js";
 export interface WebgpuOptions {
   /** Pins how products are cut up; left out: by shapes and by the kind of adapter. */
   variant?: VariantName;
+  /** Bytes to bind at once, and storage buffers a dispatch may bind: to try a smaller GPU's; left out: the GPU's own. */
+  bindingBytes?: number;
+  bindings?: number;
 }
 
 interface Dispatch {
@@ -60,8 +63,14 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
   const info = gpu.adapterInfo;
   const pageBytes =
     Math.floor(
-      Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize, 2 ** 32 - alignment) / alignment,
+      Math.min(
+        limits.maxBufferSize,
+        limits.maxStorageBufferBindingSize,
+        options.bindingBytes ?? 2 ** 32,
+        2 ** 32 - alignment,
+      ) / alignment,
     ) * alignment;
+  const maxBindings = options.bindings ?? limits.maxStorageBuffersPerShaderStage;
   const choices = {
     isSoftware: info.isFallbackAdapter,
     variant: options.variant ?? null,
@@ -219,9 +228,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       const layout = new Layout(plan, pageBytes);
       const dispatches = plan.steps
         .flatMap((step) =>
-          launchesOf(step, layout, limits.maxStorageBuffersPerShaderStage).map((launch) =>
-            shaderOf(launch, layout, choices),
-          ),
+          launchesOf(step, layout, maxBindings).map((launch) => shaderOf(launch, layout, choices)),
         )
         .map(({ code, ranges, usesScalars, workgroups }): Dispatch => {
           const groupLayout = layoutOf(ranges.length, usesScalars);

@@ -33,29 +33,42 @@ ${isMax ? "let core1 = tap;" : ""}`;
   return eachElement(frame, isMax ? ["f32", "i32"] : ["f32"], core);
 }
 
-/** A thread an input element, which asks every window that covers it. */
+/** A thread an input element, which asks the windows that cover it: at most `kernelSize / stride` along an axis. */
 export function windowGrad(frame: Frame, g: WindowGradient): Kernel {
   const [dy, taps] = frame.step.inputs as [Operand, Operand | undefined];
   const [, , outH, outW] = dy.shape as [number, number, number, number];
   const [kernelH, kernelW] = g.kernelSize;
-  const place = ["c0", "c1", "y", "x"];
+  const place = ["c0", "c1", "bitcast<u32>(y)", "bitcast<u32>(x)"];
   const value = frame.float(dy, operandIndex(dy, place));
   const mine =
     g.op === "max"
-      ? `if (${frame.whole(taps!, operandIndex(taps!, place))} == bitcast<i32>(ky * ${kernelW}u + kx)) { sum += ${value}; }`
+      ? `if (${frame.whole(taps!, operandIndex(taps!, place))} == y_tap * ${kernelW}i + x_tap) { sum += ${value}; }`
       : `sum += ${value};`;
-  const from = (name: string, axis: string, tap: string, padding: number, stride: number, size: number) =>
-    `let ${name}_at = bitcast<i32>(${axis}) + ${padding}i - bitcast<i32>(${tap});
-if (${name}_at < 0i || ${name}_at % ${stride}i != 0i || ${name}_at / ${stride}i >= ${size}i) { continue; }
-let ${name} = bitcast<u32>(${name}_at / ${stride}i);`;
+  /** Loops over the windows of one axis, the first one first; `tap` is where in the window the element lies. */
+  const each = (
+    name: string,
+    axis: string,
+    { kernel, stride, padding, size }: { kernel: number; stride: number; padding: number; size: number },
+    body: string,
+  ): string => {
+    const most = Math.ceil(kernel / stride);
+    return `let ${name}_at = ${axis} + ${padding}u;
+let ${name}_last = bitcast<i32>(${name}_at / ${stride}u);
+for (var ${name} = ${name}_last - ${most - 1}i; ${name} <= ${name}_last; ${name}++) {
+let ${name}_tap = bitcast<i32>(${name}_at) - ${name} * ${stride}i;
+if (${name} < 0i || ${name} >= ${size}i || ${name}_tap >= ${kernel}i) { continue; }
+${body}
+}`;
+  };
+  const along = (axis: 0 | 1, kernel: number, size: number) => ({
+    kernel,
+    stride: g.stride[axis],
+    padding: g.padding[axis * 2]!,
+    size,
+  });
+  const columns = each("x", "c3", along(1, kernelW, outW), mine);
   const core = `var sum = 0f;
-for (var ky = 0u; ky < ${kernelH}u; ky++) {
-${from("y", "c2", "ky", g.padding[0], g.stride[0], outH)}
-for (var kx = 0u; kx < ${kernelW}u; kx++) {
-${from("x", "c3", "kx", g.padding[2], g.stride[1], outW)}
-${mine}
-}
-}
+${each("y", "c2", along(0, kernelH, outH), columns)}
 let core0 = sum;`;
   return eachElement(frame, ["f32"], core);
 }
