@@ -1,7 +1,8 @@
 /**
  * WGSL that the scalar table's texts call. WGSL lets a compiler assume that NaN and infinities do not occur and bounds
  * sin and exp loosely, so NaN is told by bits, infinities come from memory, and the delicate functions are the
- * polynomials of the CPU device (Cephes; Moshier), written with fma, which no compiler takes apart.
+ * polynomials of the CPU device (Cephes; Moshier; Payne and Hanek's
+ * reduction of large angles), written with fma, which no compiler takes apart.
  */
 const source = `
 var<private> infinity_bits: u32 = 0x7f800000u;
@@ -104,20 +105,57 @@ fn softplus_of(x: f32) -> f32 {
 fn pow_of(a: f32, b: f32) -> f32 {
   if (b == 0f) { return 1f; }
   if (is_nan(a) || is_nan(b)) { return nan(); }
+  if (b == 1f) { return a; }
   if (b == 2f) { return a * a; }
   let y = b * log_of(abs(a));
-  let result = exp_of(select(y, 0f, is_nan(y)));
+  if (is_nan(y)) { return y; }
+  let result = exp_of(y);
   let whole = floor(b) == b;
   let odd = whole && abs(b) < 16777216f && (i32(b) & 1i) == 1i;
   if (bitcast<u32>(a) < 0x80000000u) { return result; }
   if (!whole && a < 0f && bitcast<u32>(a) != 0xff800000u) { return nan(); }
   return select(result, -result, odd);
 }
+const half_over_pi = array<u32, 7>(0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u, 0x7f9458eau);
+fn quarter_turns_of_large(x: f32) -> vec2<f32> {
+  let bits = bitcast<u32>(x);
+  let m = (bits << 8u) | 0x80000000u;
+  let e = ((bits >> 23u) & 255u) - 126u;
+  let i = min(e >> 5u, 4u);
+  let shift = e & 31u;
+  var words = half_over_pi;
+  var high = select(0u, words[max(i, 1u) - 1u], i > 0u);
+  var middle = words[i];
+  var low = words[i + 1u];
+  if (shift > 0u) {
+    high = (high << shift) | (middle >> (32u - shift));
+    middle = (middle << shift) | (low >> (32u - shift));
+    low = (low << shift) | (words[i + 2u] >> (32u - shift));
+  }
+  let carry = multiply_high(m, low);
+  var p_low = m * middle + carry;
+  var p_high = m * high + multiply_high(m, middle) + select(0u, 1u, p_low < carry);
+  var n = f32(p_high >> 30u);
+  p_high = p_high & 0x3fffffffu;
+  let past = p_high >= 0x20000000u;
+  if (past) {
+    n += 1f;
+    p_high = 0x40000000u - p_high - select(0u, 1u, p_low > 0u);
+    p_low = ~p_low + 1u;
+  }
+  let r = fma(f32(p_high), 9.313225746154785e-10f, f32(p_low) * 2.168404344971009e-19f) * 1.5707963267948966f;
+  return vec2<f32>(n, select(r, -r, past));
+}
+fn quarter_turns(x: f32) -> vec2<f32> {
+  if (abs(x) >= 32768f) { return quarter_turns_of_large(abs(x)) * select(1f, -1f, x < 0f); }
+  let n = round(x * 0.6366197723675814f);
+  return vec2<f32>(n, fma(n, -7.549789948768648e-8f, fma(n, -4.837512969970703e-4f, fma(n, -1.5703125f, x))));
+}
 fn sine_of(x: f32, turn: i32) -> f32 {
   if ((bitcast<u32>(x) & 0x7fffffffu) >= 0x7f800000u) { return nan(); }
-  let n = round(x * 0.6366197723675814f);
-  let r = fma(n, -7.549789948768648e-8f, fma(n, -4.837512969970703e-4f, fma(n, -1.5703125f, x)));
-  let quarter = i32(n) + turn;
+  let turns = quarter_turns(x);
+  let r = turns.y;
+  let quarter = i32(turns.x) + turn;
   let z = r * r;
   let s = fma(fma(fma(z, -1.9515295891e-4f, 8.3321608736e-3f), z, -1.6666654611e-1f) * z, r, r);
   var c = fma(z, 2.443315711809948e-5f, -1.388731625493765e-3f);
@@ -147,13 +185,13 @@ fn philox(index: u32, draw: u32, low: u32, high: u32) -> u32 {
 }
 `;
 
-const declaration = /^(?:fn|var<private>) (\w+)/;
+const declaration = /^(?:fn|const|var<private>) (\w+)/;
 
-/** Declarations by name: each begins at a line's start with `fn` or `var`. */
+/** Declarations by name: each begins at a line's start. */
 const functions = new Map(
   source
     .trim()
-    .split(/\n(?=fn |var)/)
+    .split(/\n(?=fn |const |var)/)
     .map((text) => [declaration.exec(text)![1]!, text] as const),
 );
 

@@ -15,12 +15,11 @@ export class WorkQueue {
       this.fail(new Error(`the GPU refused work: ${error.message}`));
     });
     void gpu.lost.then(({ reason, message }) => {
-      if (reason !== "destroyed")
-        this.fail(
-          new Error(
-            `the GPU was lost (${message || reason}); what lay on it is gone. Open the device again and go on from the last checkpoint`,
-          ),
-        );
+      this.fail(
+        new Error(
+          `the GPU was lost (${message || reason}); what lay on it is gone. Open the device again and go on from the last checkpoint`,
+        ),
+      );
     });
   }
 
