@@ -83,7 +83,7 @@ test("no file imports itself through others", () => {
 
 test("only devices/open.ts names devices", () => {
   const naming = imports.filter(
-    ({ from, to }) => /^devices\/(cpu|reference)\//.test(to) && layerOf(from) !== "devices",
+    ({ from, to }) => /^devices\/(cpu|webgpu|reference)\//.test(to) && layerOf(from) !== "devices",
   );
   // The shape table computes nothing and needs no other device than the one that is always there.
   expect(naming.map(({ from }) => from)).toEqual(["cli/summary.ts"]);

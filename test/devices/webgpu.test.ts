@@ -414,7 +414,8 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     });
 
     // The largest tile takes software long to compile, and differs in numbers only.
-    test.skipIf(variant === "shared-128")("conv2d and its gradients: strided, dilated, padded on one side, in groups", async () => {
+    if (variant === "shared-128") return;
+    test("conv2d and its gradients: strided, dilated, padded on one side, in groups", async () => {
       const geometry = { stride: [2, 1], padding: [1, 0, 2, 1], dilation: [1, 2], groups: 2 } as const;
       const [xs, ws, ys] = [
         [2, 4, 9, 8],

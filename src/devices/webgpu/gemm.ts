@@ -1,16 +1,7 @@
 import type { Shape } from "../../core/shape.js";
 import { decode } from "./indices.js";
 import type { Kernel } from "./shader.js";
-import { type Variant, workgroupsOf } from "./variants.js";
-
-export interface GemmShape {
-  readonly batches: number;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  /** How many workgroups share the sum over k. */
-  readonly splits: number;
-}
+import { type GemmShape, type Variant, workgroupsOf } from "./variants.js";
 
 /**
  * One factor of a product as WGSL: what an element's place owes to its own axis (m or n) and what to k is worked out

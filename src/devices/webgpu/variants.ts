@@ -1,4 +1,12 @@
-import type { GemmShape } from "./gemm.js";
+/** A product's size. */
+export interface GemmShape {
+  readonly batches: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** How many workgroups share the sum over k. */
+  readonly splits: number;
+}
 
 /**
  * How a product is cut up. `shared`: a workgroup of 16 x 16 threads keeps `depth` columns of A and rows of B in
