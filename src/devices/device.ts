@@ -7,7 +7,7 @@ import type { Learners } from "./learners.js";
  * grown to the largest plan and shared by all, since plans never run at once.
  */
 export interface Device {
-  /** Short name: "cpu", "reference". */
+  /** Short name: "webgpu", "cpu", "reference". */
   readonly name: string;
   /** A sentence for people: processor, instruction set, threads. */
   readonly description: string;

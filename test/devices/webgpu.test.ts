@@ -336,6 +336,19 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     });
   }
 
+  test("more workgroups than one dimension of a dispatch holds", async () => {
+    const count = 65_536 * 64 + 5;
+    const here = at(0, "u8", [count]);
+    const expr = call("add", typed(0, "i32"), constant(1, "i32"));
+    const numbers: Tensor = { dtype: "u8", data: new Uint8Array(count) };
+    const [after] = await runOn(
+      usual!,
+      planOf([numbers], [step(pointwise, [count], [], [{ target: here, expr }], [here])]),
+      [numbers],
+    );
+    expect(after!.every((value) => value === 1)).toBe(true);
+  });
+
   const reductions: [shape: Shape, axes: readonly number[], strides?: readonly number[]][] = [
     [[7, 10], [1]],
     [[30, 1000], [1]],

@@ -12,7 +12,14 @@ export class WorkQueue {
 
   constructor(private readonly gpu: GPUDevice) {
     gpu.addEventListener("uncapturederror", ({ error }) => {
-      this.fail(new Error(`the GPU refused work: ${error.message}`));
+      const isMemory = error.constructor.name === "GPUOutOfMemoryError";
+      this.fail(
+        new Error(
+          isMemory
+            ? `the GPU has no memory left (${error.message}); take a smaller batch, open the device again and go on from the last checkpoint`
+            : `the GPU refused work: ${error.message}`,
+        ),
+      );
     });
     void gpu.lost.then(({ reason, message }) => {
       this.fail(

@@ -47,8 +47,8 @@ export function reduce(frame: Frame, kernel: Reduce, splits: number): Kernel {
     }
     const kept = operand.strides.map((stride, axis) => (kernel.axes.includes(axis) ? 0 : stride));
     bases.push(`let base${i} = ${indexText(own, { ...operand, strides: kept })};`);
-    const step_ = indexText(inner, { shape: reduced.shape, strides: reduced.strides[i]!, offset: 0 });
-    loads.push(`let in${i} = ${frame.element(operand, `base${i} + ${step_}`)};`);
+    const away = indexText(inner, { shape: reduced.shape, strides: reduced.strides[i]!, offset: 0 });
+    loads.push(`let in${i} = ${frame.element(operand, `base${i} + ${away}`)};`);
   });
   const block = renderWgsl([step.pre!]);
   const result = block.results[0]!;
@@ -72,7 +72,7 @@ let value = ${value};`;
   const cores: WgslType[] = [kernel.op === "argmax" ? "i32" : type];
   const done =
     kernel.op === "argmax"
-      ? "let core0 = bitcast<i32>(where_);"
+      ? "let core0 = bitcast<i32>(found_at);"
       : count === 0 && kernel.op !== "sum" && type === "f32"
         ? "let core0 = nan();"
         : "let core0 = best;";
@@ -90,20 +90,20 @@ ${take}
   const isArgmax = kernel.op === "argmax";
   return {
     functions: `${frame.finish(cores)}var<workgroup> shared_best: array<${type}, ${sharing}>;
-${isArgmax ? `var<workgroup> shared_where: array<u32, ${sharing}>;\n` : ""}`,
+${isArgmax ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,
     body: `${decode("group", step.shape, at)}
 ${bases.join("\n")}
 ${loop("first + lane", `${sharing}u`)}
 shared_best[lane] = best;
-${isArgmax ? "shared_where[lane] = where_;" : ""}
+${isArgmax ? "shared_at[lane] = found_at;" : ""}
 for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
 workgroupBarrier();
 if (lane < half) {
 let value = shared_best[lane + half];
-${isArgmax ? "let r = shared_where[lane + half];" : ""}
+${isArgmax ? "let r = shared_at[lane + half];" : ""}
 ${merge}
 shared_best[lane] = best;
-${isArgmax ? "shared_where[lane] = where_;" : ""}
+${isArgmax ? "shared_at[lane] = found_at;" : ""}
 }
 }
 if (lane == 0u) {
@@ -133,10 +133,10 @@ function operations(op: Reduce["op"], type: "f32" | "i32"): { state: string; tak
     }
     case "argmax": {
       // The first of equals; a NaN is larger than all else.
-      const nan = type === "f32" ? "(is_nan(value) && (!is_nan(best) || r < where_)) || " : "";
+      const nan = type === "f32" ? "(is_nan(value) && (!is_nan(best) || r < found_at)) || " : "";
       const guard = type === "f32" ? "!is_nan(best) && !is_nan(value) && " : "";
-      const take = `if (${nan}(${guard}(value > best || (value == best && r < where_)))) { best = value; where_ = r; }`;
-      return { state: `var best = ${lowest};\nvar where_ = 0xffffffffu;`, take, merge: take };
+      const take = `if (${nan}(${guard}(value > best || (value == best && r < found_at)))) { best = value; found_at = r; }`;
+      return { state: `var best = ${lowest};\nvar found_at = 0xffffffffu;`, take, merge: take };
     }
     default:
       return op satisfies never;

@@ -57,6 +57,10 @@ export const wantedLimits = [
 
 const keptGroups = 4;
 
+/** GPUShaderStage.COMPUTE and GPUMapMode.READ, which are globals of browsers only. */
+const computeStage = 0x4;
+const mapToRead = 0x1;
+
 /** A device over `gpu`, which must have the adapter's own limits to use all of its memory. */
 export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuDevice {
   const { limits } = gpu;
@@ -108,13 +112,13 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     const key = `${storages} ${usesScalars}`;
     let found = layouts.get(key);
     if (!found) {
-      const compute = 4;
       const entries: GPUBindGroupLayoutEntry[] = Array.from({ length: storages }, (_, binding) => ({
         binding,
-        visibility: compute,
+        visibility: computeStage,
         buffer: { type: "storage" },
       }));
-      if (usesScalars) entries.push({ binding: storages, visibility: compute, buffer: { type: "uniform" } });
+      if (usesScalars)
+        entries.push({ binding: storages, visibility: computeStage, buffer: { type: "uniform" } });
       found = gpu.createBindGroupLayout({ entries });
       layouts.set(key, found);
     }
@@ -211,7 +215,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
         const commands = gpu.createCommandEncoder();
         commands.copyBufferToBuffer(from, start + first, staging, 0, bytes);
         submit(commands);
-        mapped = staging.mapAsync(1, 0, bytes);
+        mapped = staging.mapAsync(mapToRead, 0, bytes);
         // The run's own promise tells of a lost GPU.
         mapped.catch(() => {});
       });
