@@ -68,7 +68,7 @@ let value = ${value};`;
     splits > 1
       ? `let first = c0 * ${share}u;\nlet last = min(first + ${share}u, ${count}u);`
       : `let first = 0u;\nlet last = ${count}u;`;
-  const { state, take, merge } = operations(kernel.op, type);
+  const { state, take } = operations(kernel.op, type);
   const cores: WgslType[] = [kernel.op === "argmax" ? "i32" : type];
   const done =
     kernel.op === "argmax"
@@ -101,7 +101,7 @@ workgroupBarrier();
 if (lane < half) {
 let value = shared_best[lane + half];
 ${isArgmax ? "let r = shared_at[lane + half];" : ""}
-${merge}
+${take}
 shared_best[lane] = best;
 ${isArgmax ? "shared_at[lane] = found_at;" : ""}
 }
@@ -115,28 +115,24 @@ finish(${[...at, "core0"].join(", ")});
   };
 }
 
-/** The running state of a reduction, how it takes an element, and how it takes another thread's state. */
-function operations(op: Reduce["op"], type: "f32" | "i32"): { state: string; take: string; merge: string } {
+/** The running state of a reduction, and how it takes an element or another thread's state. */
+function operations(op: Reduce["op"], type: "f32" | "i32"): { state: string; take: string } {
   const lowest = type === "f32" ? "-infinity()" : "bitcast<i32>(0x80000000u)";
   const highest = type === "f32" ? "infinity()" : "0x7fffffffi";
   switch (op) {
     case "sum":
-      return {
-        state: `var best = ${type}(0);`,
-        take: "best += value;",
-        merge: "best += value;",
-      };
+      return { state: `var best = ${type}(0);`, take: "best += value;" };
     case "max":
     case "min": {
       const take = `best = ${op}_${type}(best, value);`;
-      return { state: `var best = ${op === "max" ? lowest : highest};`, take, merge: take };
+      return { state: `var best = ${op === "max" ? lowest : highest};`, take };
     }
     case "argmax": {
       // The first of equals; a NaN is larger than all else.
       const nan = type === "f32" ? "(is_nan(value) && (!is_nan(best) || r < found_at)) || " : "";
       const guard = type === "f32" ? "!is_nan(best) && !is_nan(value) && " : "";
       const take = `if (${nan}(${guard}(value > best || (value == best && r < found_at)))) { best = value; found_at = r; }`;
-      return { state: `var best = ${lowest};\nvar found_at = 0xffffffffu;`, take, merge: take };
+      return { state: `var best = ${lowest};\nvar found_at = 0xffffffffu;`, take };
     }
     default:
       return op satisfies never;
