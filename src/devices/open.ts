@@ -39,11 +39,15 @@ async function openAdapter(adapter: GPUAdapter): Promise<Device> {
   return (await import("./webgpu/adapter.js")).openAdapter(adapter);
 }
 
+async function isReal(adapter: GPUAdapter): Promise<boolean> {
+  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
+}
+
 /** The GPU, where there is a real one: a software adapter is slower than the CPU device. */
 async function openRealGpu(): Promise<Device | null> {
   try {
     const adapter = await findAdapter();
-    return adapter.info.isFallbackAdapter ? null : await openAdapter(adapter);
+    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
   } catch {
     // `devices` says why.
     return null;
@@ -110,7 +114,7 @@ export async function devices(options: DeviceOptions = {}): Promise<DeviceReport
       const adapter = await findAdapter();
       const { detailsOf } = await import("./webgpu/adapter.js");
       const { description } = await openAdapter(adapter);
-      return { description, isAutomatic: !adapter.info.isFallbackAdapter, details: detailsOf(adapter) };
+      return { description, isAutomatic: await isReal(adapter), details: detailsOf(adapter) };
     }),
     await attempt("cpu", async () => ({ description: (await openCpuDevice(options)).description })),
     await attempt("reference", async () => ({ description: openReference().description })),

@@ -76,7 +76,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     ) * alignment;
   const maxBindings = options.bindings ?? limits.maxStorageBuffersPerShaderStage;
   const choices = {
-    isSoftware: info.isFallbackAdapter,
+    isSoftware: isSoftware(info),
     variant: options.variant ?? null,
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
   };
@@ -272,10 +272,23 @@ function slotOf(buffer: DeviceBuffer): GpuSlot {
   return (buffer as WebgpuBuffer).slot;
 }
 
+/** Whether an adapter computes on the processor; not every runtime marks those that do. */
+export function isSoftware({
+  isFallbackAdapter,
+  description,
+  device,
+  architecture,
+}: GPUAdapterInfo): boolean {
+  return (
+    isFallbackAdapter ||
+    /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(`${description} ${device} ${architecture}`)
+  );
+}
+
 /** A sentence's worth of what an adapter says of itself. */
 export function describe(info: GPUAdapterInfo): string {
   const names = [info.description, info.device, info.architecture, info.vendor].filter((one) => one !== "");
-  return `${names[0] ?? "an adapter that does not say its name"}${info.isFallbackAdapter ? " (a software adapter, slower than the CPU device)" : ""}`;
+  return `${names[0] ?? "an adapter that does not say its name"}${isSoftware(info) ? " (a software adapter, slower than the CPU device)" : ""}`;
 }
 
 /** GPU writes go by words of four bytes: the last word is filled with zeros, where nothing else lies in it. */
