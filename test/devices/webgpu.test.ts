@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -214,6 +215,38 @@ describe.skipIf(!adapter)("the webgpu device", { timeout: 120_000 }, () => {
     expect(worst).toBeLessThan(1e-3);
     // No buffer is made after the second step; the collector takes some that initial values lay in.
     expect(Math.max(...buffers.slice(1)), buffers.join()).toBe(buffers[1]);
+  });
+});
+
+describe("a process of its own", () => {
+  const run = (program: string, env: Record<string, string> = {}) =>
+    spawnSync(
+      process.execPath,
+      [
+        "--import",
+        "tsx",
+        "--input-type=module",
+        "-e",
+        `const { openDevice } = await import(${JSON.stringify(new URL("../../src/devices/open.ts", import.meta.url).href)}); ${program}`,
+      ],
+      { encoding: "utf8", env: { ...process.env, ...env } },
+    );
+
+  test.skipIf(!adapter)("ends where a GPU was opened and used", () => {
+    const used = run(
+      `const device = await openDevice("webgpu"); console.log([...await device.read(device.allocate(8), 0, 2)].join());`,
+    );
+    expect(used.stdout).toBe("0,0\n");
+    expect(used.status).toBe(0);
+  });
+
+  test.runIf(process.platform === "linux")("is told what is missing, and computes without a GPU", () => {
+    const nowhere = { VK_DRIVER_FILES: "/nonexistent.json", VK_ICD_FILENAMES: "/nonexistent.json" };
+    const named = run(`await openDevice("webgpu");`, nowhere);
+    expect(named.stderr).toMatch(/WebGPU needs .*a Vulkan driver for the GPU/);
+    const automatic = run(`console.log((await openDevice("auto")).name);`, nowhere);
+    expect(automatic.stdout).toMatch(/^(cpu|reference)\n$/);
+    expect(automatic.stderr).toBe("");
   });
 });
 
