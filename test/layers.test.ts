@@ -85,7 +85,7 @@ test("no file imports itself through others", () => {
 
 test("only devices/open.ts and devices/open_browser.ts name devices", () => {
   const naming = imports.filter(
-    ({ from, to }) => /^devices\/(cpu|wasm|reference)\//.test(to) && layerOf(from) !== "devices",
+    ({ from, to }) => /^devices\/(webgpu|cpu|wasm|reference)\//.test(to) && layerOf(from) !== "devices",
   );
   // The shape table computes nothing and needs no other device than the one that is always there.
   expect(naming.map(({ from }) => from)).toEqual(["cli/summary.ts"]);

@@ -9,17 +9,19 @@ export function addDevices(program: Command): void {
     .option("--json", "print one JSON object a device and nothing else")
     .action(async (flags: { json?: true }) => {
       const reports = await devices();
-      const used = reports.find((report) => report.available)?.name;
+      const used = reports.find((report) => report.isAutomatic)?.name;
       for (const report of reports) {
-        if (flags.json) printJson({ ...report, isDefault: report.name === used });
-        else
-          console.log(
-            `${report.available ? (report.name === used ? "*" : " ") : "x"} ${report.name.padEnd(10)} ${report.description}`,
-          );
+        const { name, available, description, details } = report;
+        if (flags.json) {
+          printJson({ ...report, isDefault: name === used });
+          continue;
+        }
+        console.log(`${available ? (name === used ? "*" : " ") : "x"} ${name.padEnd(10)} ${description}`);
+        for (const line of details) console.log(`             ${line}`);
       }
       if (!flags.json)
         console.log(
-          "\n* is what --device auto takes; x cannot be used. No GPU device exists in this version.",
+          "\n* is what --device auto takes: a real GPU first, never a software adapter. x cannot be used.",
         );
     });
 }

@@ -40,7 +40,9 @@ export function addNotebook(program: Command): void {
       useDevice(device);
       print("AlexNet, as in the notebook. Every layer's output for one image of 224 x 224:\n");
       print(layerTable(await buildModel(config), 1));
-      print(`\nDevice: ${deviceText(device)}\nNo GPU is used: this version computes on the processor.`);
+      print(
+        `\nDevice: ${deviceText(device)}${device.name === "webgpu" ? "" : "\nNo GPU is used: it computes on the processor."}`,
+      );
       const data = await loadData(config, print);
       print(`Data: ${data.source}`);
       const steps = Math.ceil(data.trainSet.count / config.batchSize) * config.epochs;

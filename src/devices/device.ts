@@ -8,7 +8,7 @@ import type { Learners } from "./learners.js";
  * grown to the largest plan and shared by all, since plans never run at once.
  */
 export interface Device {
-  /** Short name: "cpu", "wasm", "reference". */
+  /** Short name: "webgpu", "cpu", "wasm", "reference". */
   readonly name: string;
   /** A sentence for people: processor, instruction set, threads. */
   readonly description: string;

@@ -3,7 +3,7 @@ import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 
 /** What a device may be asked for by. */
-export const deviceNames = ["auto", "cpu", "wasm", "reference"] as const;
+export const deviceNames = ["auto", "webgpu", "cpu", "wasm", "reference"] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 export interface DeviceOptions {
@@ -17,26 +17,55 @@ export interface DeviceOptions {
 export interface DeviceReport {
   readonly name: string;
   readonly available: boolean;
+  /** Whether "auto" may take it: a software adapter must be named. */
+  readonly isAutomatic: boolean;
   /** What it is, or why not and what would help. */
   readonly description: string;
+  /** More for those who want to know: an adapter's limits and features. */
+  readonly details: readonly string[];
 }
 
-type Named = Exclude<DeviceName, "auto">;
+type Processor = "cpu" | "wasm" | "reference";
 
-/** In the order "auto" tries them, fastest first; the last one always opens. */
-const openers: Record<Named, (options: DeviceOptions) => Promise<Device>> = {
+/** Where there is no GPU, in the order "auto" tries them, fastest first; the last one always opens. */
+const processors: Record<Processor, (options: DeviceOptions) => Promise<Device>> = {
   cpu: async (options) => (await import("./cpu/cpu.js")).openCpu(options),
   wasm: async (options) => (await import("./wasm/node.js")).openWasmInNode(options),
   reference: async () => openReference(),
 };
-const names = Object.keys(openers) as Named[];
+
+/** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
+async function findAdapter(): Promise<GPUAdapter> {
+  const { globalGpu, requestAdapter } = await import("./webgpu/adapter.js");
+  return requestAdapter(globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu()));
+}
+
+async function openAdapter(adapter: GPUAdapter): Promise<Device> {
+  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+}
+
+async function isReal(adapter: GPUAdapter): Promise<boolean> {
+  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
+}
+
+/** The GPU, where there is a real one: a software adapter is slower than the CPU device. */
+async function openRealGpu(): Promise<Device | null> {
+  try {
+    const adapter = await findAdapter();
+    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
+  } catch {
+    // `devices` says why.
+    return null;
+  }
+}
 
 /**
- * Opens a device; "auto" takes the first of `cpu`, `wasm` and `reference` that can be had, and says in `standIn` why it
- * is not the first. Throws a UserError that says what to do where a named device cannot be had.
+ * Opens a device; "auto" takes a GPU if there is a real one, else the first of `cpu`, `wasm` and `reference` that can be
+ * had, and says in `standIn` why it is not the first of these. Throws a UserError that says what to do where a named device
+ * cannot be had.
  */
 export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
-  if (name !== "auto" && !names.includes(name)) {
+  if (!deviceNames.includes(name)) {
     throw new UserError(
       `there is no device named ${JSON.stringify(name)}; choose one of ${deviceNames.join(", ")}`,
     );
@@ -47,15 +76,20 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
   ) {
     throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
   }
-  if (name !== "auto") return openers[name](options);
+  if (name === "webgpu") return openAdapter(await findAdapter());
+  if (name !== "auto") return processors[name](options);
+  return (await openRealGpu()) ?? openProcessor(options);
+}
+
+async function openProcessor(options: DeviceOptions): Promise<Device> {
   const reasons: string[] = [];
-  for (const one of names) {
+  for (const [name, open] of Object.entries(processors)) {
     try {
-      const device = await openers[one](options);
+      const device = await open(options);
       if (reasons.length === 0) return device;
-      return { ...device, standIn: `The device "${one}" stands in, since ${reasons.join("\nand ")}` };
+      return { ...device, standIn: `The device "${name}" stands in, since ${reasons.join("\nand ")}` };
     } catch (error) {
-      if (one === "reference") throw error;
+      if (name === "reference") throw error;
       reasons.push((error as Error).message);
     }
   }
@@ -64,22 +98,35 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export async function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  return Promise.all(
-    names.map(async (name) => {
-      try {
-        return { name, available: true, description: (await openers[name](options)).description };
-      } catch (error) {
-        return { name, available: false, description: (error as Error).message };
-      }
+  const attempt = async (
+    name: string,
+    look: () => Promise<Pick<DeviceReport, "description"> & Partial<DeviceReport>>,
+  ): Promise<DeviceReport> => {
+    const plain = { name, isAutomatic: true, details: [] };
+    try {
+      return { ...plain, available: true, ...(await look()) };
+    } catch (error) {
+      return { ...plain, available: false, isAutomatic: false, description: (error as Error).message };
+    }
+  };
+  return Promise.all([
+    attempt("webgpu", async () => {
+      const adapter = await findAdapter();
+      const { detailsOf } = await import("./webgpu/adapter.js");
+      const { description } = await openAdapter(adapter);
+      return { description, isAutomatic: await isReal(adapter), details: detailsOf(adapter) };
     }),
-  );
+    ...Object.entries(processors).map(([name, open]) =>
+      attempt(name, async () => ({ description: (await open(options)).description })),
+    ),
+  ]);
 }
 
 let best: Promise<Device> | undefined;
 
 /**
- * A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). This version drives no GPU yet.
- * The same one at every call, and the one in use unless told otherwise: what was computed before lies on it.
+ * A GPU if there is a real one, else the best device without (as in the notebook's `try_gpu`). The same one at every
+ * call, and the one in use unless told otherwise: what was computed before lies on it.
  */
 export function tryGpu(): Promise<Device> {
   best ??= openDevice("auto");

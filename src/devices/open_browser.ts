@@ -40,9 +40,11 @@ export async function devices(): Promise<DeviceReport[]> {
   const reports: DeviceReport[] = [];
   for (const [name, open] of Object.entries(openers)) {
     try {
-      reports.push({ name, available: true, description: (await open()).description });
+      const { description } = await open();
+      reports.push({ name, available: true, isAutomatic: true, description, details: [] });
     } catch (error) {
-      reports.push({ name, available: false, description: (error as Error).message });
+      const { message } = error as Error;
+      reports.push({ name, available: false, isAutomatic: false, description: message, details: [] });
     }
   }
   return reports;

@@ -1,0 +1,63 @@
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { UserError } from "../../core/errors.js";
+
+/** Node's WebGPU crashes once the object that made a device is collected: it lives as long as the process. */
+const keptAs = Symbol.for("flybrick.gpu");
+
+/**
+ * WebGPU in Node, through the optional package `webgpu` (Dawn). Throws a UserError that names all that is missing:
+ * the package, Vulkan's loader, a driver. Looks for the latter first, since Dawn complains to the terminal.
+ */
+export async function nodeGpu(): Promise<GPU> {
+  const held = globalThis as { [keptAs]?: GPU };
+  if (held[keptAs]) return held[keptAs];
+  const missing = process.platform === "linux" ? missingVulkan() : [];
+  let dawn: typeof import("webgpu") | null = null;
+  try {
+    dawn = await import("webgpu");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND")
+      throw new UserError(`the package webgpu cannot be loaded: ${(error as Error).message}`);
+    missing.unshift("the package webgpu (npm install webgpu)");
+  }
+  if (missing.length > 0 || !dawn) throw new UserError(`WebGPU needs ${missing.join(", and ")}`);
+  held[keptAs] = dawn.create([]);
+  return held[keptAs];
+}
+
+/** What Linux lacks to reach a GPU through Vulkan. */
+function missingVulkan(): string[] {
+  const missing: string[] = [];
+  const libraries = [
+    ...(process.env.LD_LIBRARY_PATH ?? "").split(delimiter).filter((path) => path !== ""),
+    ...["/usr/lib", "/lib", "/usr/local/lib"].flatMap((root) => [
+      root,
+      `${root}64`,
+      `${root}/x86_64-linux-gnu`,
+      `${root}/aarch64-linux-gnu`,
+    ]),
+  ];
+  if (!libraries.some((path) => existsSync(join(path, "libvulkan.so.1"))))
+    missing.push("Vulkan's loader, libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)");
+  const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  const shared = process.env.XDG_DATA_DIRS ?? "/usr/local/share:/usr/share";
+  const places = named
+    ? named.split(delimiter)
+    : [...shared.split(delimiter), "/etc", join(homedir(), ".local/share")].flatMap((root) =>
+        manifests(join(root, "vulkan/icd.d")),
+      );
+  if (!places.some((path) => existsSync(path)))
+    missing.push(
+      "a Vulkan driver for the GPU (Debian and Ubuntu: apt install mesa-vulkan-drivers, or NVIDIA's own)",
+    );
+  return missing;
+}
+
+function manifests(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => join(directory, name));
+}

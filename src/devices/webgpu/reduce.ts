@@ -1,0 +1,140 @@
+import type { Kernel as PlanKernel } from "../../core/kernel.js";
+import { elementCount } from "../../core/shape.js";
+import { renderWgsl } from "../../render/wgsl.js";
+import { collapse, coordinates, decode, indexText, memoryOrder } from "./indices.js";
+import { eachElement } from "./pointwise.js";
+import type { Frame, Kernel, WgslType } from "./shader.js";
+
+/** Threads that share one output, where there are few outputs and much to reduce. */
+const sharing = 256;
+/** Up to this many elements a thread reduces alone; so it does where outputs are enough to fill a GPU. */
+const alone = 256;
+const manyOutputs = 16_384;
+
+type Reduce = Extract<PlanKernel, { kind: "reduce" }>;
+
+/** The type of a reduction's elements; of its result too, but for argmax. */
+export function elementType(frame: Frame): "f32" | "i32" {
+  return frame.step.pre!.type === "f32" ? "f32" : "i32";
+}
+
+/**
+ * One thread or one workgroup an output. With `splits` > 1 the step's first axis is the split: each reduces its share
+ * of the elements.
+ */
+export function reduce(frame: Frame, kernel: Reduce, splits: number): Kernel {
+  const { step } = frame;
+  const at = coordinates(step.shape.length);
+  const own = splits > 1 ? at.slice(1) : at;
+  const from = step.inputs[0]?.shape ?? (splits > 1 ? step.shape.slice(1) : step.shape);
+  const order = memoryOrder(step.inputs.find((one) => one.kind === "value")?.strides ?? from.map(() => 0));
+  const axes = order.filter((axis) => kernel.axes.includes(axis));
+  const reduced = collapse(
+    axes.map((axis) => from[axis]!),
+    step.inputs.map((one) => axes.map((axis) => (one.kind === "scalar" ? 0 : one.strides[axis]!))),
+  );
+  const count = elementCount(reduced.shape);
+  const type = elementType(frame);
+  const inner = coordinates(reduced.shape.length, "r");
+
+  // The place of the first element, and from there to the others.
+  const bases: string[] = [];
+  const loads: string[] = [];
+  step.inputs.forEach((operand, i) => {
+    if (operand.kind === "scalar") {
+      loads.push(`let in${i} = ${frame.element(operand, "0u")};`);
+      return;
+    }
+    const kept = operand.strides.map((stride, axis) => (kernel.axes.includes(axis) ? 0 : stride));
+    bases.push(`let base${i} = ${indexText(own, { ...operand, strides: kept })};`);
+    const away = indexText(inner, { shape: reduced.shape, strides: reduced.strides[i]!, offset: 0 });
+    loads.push(`let in${i} = ${frame.element(operand, `base${i} + ${away}`)};`);
+  });
+  const block = renderWgsl([step.pre!]);
+  const result = block.results[0]!;
+  const value =
+    step.pre!.type === "bool"
+      ? `select(0i, 1i, ${result})`
+      : step.pre!.type === "u32"
+        ? `bitcast<i32>(${result})`
+        : result;
+  const element = `${decode("r", reduced.shape, inner)}
+${loads.join("\n")}
+${block.statements.join("\n")}
+let value = ${value};`;
+
+  const share = Math.ceil(count / splits);
+  const range =
+    splits > 1
+      ? `let first = c0 * ${share}u;\nlet last = min(first + ${share}u, ${count}u);`
+      : `let first = 0u;\nlet last = ${count}u;`;
+  const { state, take } = operations(kernel.op, type);
+  const cores: WgslType[] = [kernel.op === "argmax" ? "i32" : type];
+  const done =
+    kernel.op === "argmax"
+      ? "let core0 = bitcast<i32>(found_at);"
+      : count === 0 && kernel.op !== "sum" && type === "f32"
+        ? "let core0 = nan();"
+        : "let core0 = best;";
+  const loop = (start: string, stride: string): string => `${range}
+${state}
+for (var r = ${start}; r < last; r += ${stride}) {
+${element}
+${take}
+}`;
+
+  const outputs = elementCount(step.shape);
+  if (share <= alone || outputs >= manyOutputs)
+    return eachElement(frame, cores, `${bases.join("\n")}\n${loop("first", "1u")}\n${done}`);
+
+  const isArgmax = kernel.op === "argmax";
+  return {
+    functions: `${frame.finish(cores)}var<workgroup> shared_best: array<${type}, ${sharing}>;
+${isArgmax ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,
+    body: `${decode("group", step.shape, at)}
+${bases.join("\n")}
+${loop("first + lane", `${sharing}u`)}
+shared_best[lane] = best;
+${isArgmax ? "shared_at[lane] = found_at;" : ""}
+for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
+workgroupBarrier();
+if (lane < half) {
+let value = shared_best[lane + half];
+${isArgmax ? "let r = shared_at[lane + half];" : ""}
+${take}
+shared_best[lane] = best;
+${isArgmax ? "shared_at[lane] = found_at;" : ""}
+}
+}
+if (lane == 0u) {
+${done}
+finish(${[...at, "core0"].join(", ")});
+}`,
+    threads: sharing,
+    workgroups: outputs,
+  };
+}
+
+/** The running state of a reduction, and how it takes an element or another thread's state. */
+function operations(op: Reduce["op"], type: "f32" | "i32"): { state: string; take: string } {
+  const lowest = type === "f32" ? "-infinity()" : "bitcast<i32>(0x80000000u)";
+  const highest = type === "f32" ? "infinity()" : "0x7fffffffi";
+  switch (op) {
+    case "sum":
+      return { state: `var best = ${type}(0);`, take: "best += value;" };
+    case "max":
+    case "min": {
+      const take = `best = ${op}_${type}(best, value);`;
+      return { state: `var best = ${op === "max" ? lowest : highest};`, take };
+    }
+    case "argmax": {
+      // The first of equals; a NaN is larger than all else.
+      const nan = type === "f32" ? "(is_nan(value) && (!is_nan(best) || r < found_at)) || " : "";
+      const guard = type === "f32" ? "!is_nan(best) && !is_nan(value) && " : "";
+      const take = `if (${nan}(${guard}(value > best || (value == best && r < found_at)))) { best = value; found_at = r; }`;
+      return { state: `var best = ${lowest};\nvar found_at = 0xffffffffu;`, take };
+    }
+    default:
+      return op satisfies never;
+  }
+}

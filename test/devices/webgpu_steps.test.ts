@@ -1,0 +1,513 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
+import type { Operand, Plan, Step } from "../../src/core/plan.js";
+import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
+import { elementCount, type Shape } from "../../src/core/shape.js";
+import { openReference } from "../../src/devices/reference/reference.js";
+import { variants } from "../../src/devices/webgpu/variants.js";
+import type { WebgpuDevice } from "../../src/devices/webgpu/webgpu.js";
+import {
+  at,
+  bytes,
+  close,
+  columns,
+  floats,
+  ints,
+  nhwc,
+  planOf,
+  pointwise,
+  restartNumbers,
+  runOn,
+  step,
+  type Tensor,
+  typed,
+  x,
+} from "../support/steps.js";
+import { adapter, openGpu } from "../support/webgpu.js";
+
+beforeEach(restartNumbers);
+
+const reference = openReference();
+const usual = adapter && (await openGpu());
+
+async function check(
+  tensors: readonly Tensor[],
+  steps: readonly Step[],
+  options: {
+    device?: WebgpuDevice;
+    scalars?: readonly number[];
+    types?: Plan["scalars"];
+    relative?: number;
+    absolute?: number;
+    what?: string;
+  } = {},
+): Promise<void> {
+  const { device = usual!, scalars = [], types = [], relative = 2e-6, absolute = 1e-6, what = "" } = options;
+  const plan = planOf(tensors, steps, types);
+  const expected = await runOn(reference, plan, tensors, scalars);
+  const actual = await runOn(device, plan, tensors, scalars);
+  expected.forEach((one, i) => {
+    close(actual[i]!, one, relative, absolute, `${what} value ${i}`);
+  });
+}
+
+const out = (
+  value: number,
+  shape: Shape,
+  strides?: number[],
+  expr: Expr = core(0, "f32"),
+): Step["outputs"] => [{ target: at(value, "f32", shape, strides), expr }];
+
+describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { timeout: 120_000 }, () => {
+  // GPUs may take denormal numbers as zero.
+  const isNormal = (value: number): boolean => value === 0 || !(Math.abs(value) < 1.2e-38);
+
+  test("every row of the scalar table, NaN and infinities among the arguments", async () => {
+    for (const [name, row] of Object.entries<Row>(rows)) {
+      const types: ScalarType[] = row.args.includes("T") ? ["f32", "i32", "u32"] : ["f32"];
+      for (const type of types) {
+        const args = row.args.map((arg) => (arg === "T" ? type : arg));
+        const all = columns(args, name);
+        const kept = [...all[0]!.data.keys()].filter((i) => all.every(({ data }) => isNormal(data[i]!)));
+        await checkRow(
+          name,
+          row,
+          args,
+          type,
+          all.map((one) => pick(one, kept)),
+        );
+      }
+    }
+  });
+
+  function pick({ data, dtype }: Tensor, kept: readonly number[]): Tensor {
+    const found = dtype === "f32" ? new Float32Array(kept.length) : new Int32Array(kept.length);
+    kept.forEach((from, to) => {
+      found[to] = data[from]!;
+    });
+    return { dtype, data: found };
+  }
+
+  async function checkRow(
+    name: string,
+    row: Row,
+    args: readonly ScalarType[],
+    type: ScalarType,
+    inputs: readonly Tensor[],
+  ): Promise<void> {
+    const result = row.result === "T" ? type : row.result;
+    const count = inputs[0]!.data.length;
+    const target: Tensor =
+      result === "f32"
+        ? { dtype: "f32", data: new Float32Array(count) }
+        : { dtype: "i32", data: new Int32Array(count) };
+    const expr = call(name, ...args.map((arg, i) => typed(i, arg)));
+    const stored =
+      result === "u32" ? call("i32FromU32", expr) : result === "bool" ? call("i32FromBool", expr) : expr;
+    await check(
+      [...inputs, target],
+      [
+        step(
+          pointwise,
+          [count],
+          [],
+          [{ target: at(inputs.length, target.dtype, [count]), expr: stored }],
+          inputs.map((one, i) => at(i, one.dtype, [count])),
+        ),
+      ],
+      {
+        // The logarithm of a power is rounded to single precision before it is multiplied by the exponent.
+        relative: name === "pow" ? 2e-5 : 1e-6,
+        // Near a multiple of pi only the angle's last digits are left.
+        absolute: name === "sin" || name === "cos" ? 1e-12 : 1.2e-38,
+        what: `${name} ${type}`,
+      },
+    );
+  }
+
+  const mixed = (): { tensors: Tensor[]; steps: Step[] } => {
+    const shape = [7, 11, 13];
+    const count = elementCount(shape);
+    const tensors = [
+      floats(count),
+      floats(13),
+      floats(7),
+      floats(2 * count),
+      bytes(count),
+      floats(1),
+      floats(count),
+    ];
+    const extras: Operand[] = [
+      at(0, "f32", shape),
+      at(1, "f32", shape, [0, 0, 1]),
+      at(2, "f32", shape, [1, 0, 0]),
+      at(3, "f32", shape, [2, 14, 14 * 11]),
+      at(0, "f32", shape, [-143, 13, 1], 143 * 6),
+      at(4, "u8", shape),
+      at(5, "f32", shape, [0, 0, 0]),
+      { kind: "scalar", slot: 0, type: "f32", shape },
+      { kind: "iota", shape, strides: [143, 13, 1], offset: 5 },
+    ];
+    let expr = x(0);
+    for (let i = 1; i < 5; i++) expr = call(i % 2 ? "mul" : "add", expr, x(i));
+    expr = call("add", expr, call("f32FromI32", typed(5, "i32")));
+    expr = call("add", call("mul", expr, x(6)), x(7));
+    expr = call("add", expr, call("f32FromI32", call("i32FromU32", input(8, "u32"))));
+    return { tensors, steps: [step(pointwise, shape, [], out(6, shape, undefined, expr), extras)] };
+  };
+
+  test("dense, broadcast, strided, reversed, byte, scalar and index operands together", async () => {
+    const { tensors, steps } = mixed();
+    await check(tensors, steps, { scalars: [0.3], types: ["f32"] });
+  });
+
+  test("the same where a dispatch binds few buffers: operands go through scratch memory", async () => {
+    for (const bindings of [1, 2, 3, 5]) {
+      restartNumbers();
+      const { tensors, steps } = mixed();
+      await check(tensors, steps, {
+        device: await openGpu({ bindings }),
+        scalars: [0.3],
+        types: ["f32"],
+        what: `${bindings} bindings`,
+      });
+    }
+    const { tensors, steps } = mixed();
+    const device = await openGpu({ bindings: 1, bindingBytes: 1024 });
+    expect(() => device.prepare(planOf(tensors, steps, ["f32"]))).toThrow(
+      /needs \d+ storage buffers.*binds 1/,
+    );
+  });
+
+  test("the same where a binding holds few bytes: values are read and written in pieces", async () => {
+    const { tensors, steps } = mixed();
+    const device = await openGpu({ bindingBytes: 1024, bindings: 12 });
+    await check(tensors, steps, {
+      device: await openGpu({ bindingBytes: 2048 }),
+      scalars: [0.3],
+      types: ["f32"],
+    });
+    const big = [floats(700), floats(700), bytes(2900), bytes(2900)];
+    await check(
+      big,
+      [
+        step(
+          pointwise,
+          [700],
+          [],
+          [{ target: at(1, "f32", [700], [-1], 699), expr: x(0) }],
+          [at(0, "f32", [700])],
+        ),
+        step(
+          pointwise,
+          [2900],
+          [],
+          [{ target: at(3, "u8", [2900]), expr: call("add", typed(0, "i32"), constant(3, "i32")) }],
+          [at(2, "u8", [2900])],
+        ),
+      ],
+      { device },
+    );
+  });
+
+  for (const count of [1, 5, 513, 40_003]) {
+    test(`in place and several outputs, ${count} elements`, async () => {
+      const tensors = [floats(count), floats(count), bytes(count), ints(count, 9)];
+      const p = at(0, "f32", [count]);
+      const g = at(1, "f32", [count]);
+      const positive = call("gt", x(0), x(1));
+      const rate: Operand = { kind: "scalar", slot: 0, type: "f32", shape: [count] };
+      const swapped = [
+        { target: p, expr: x(1) },
+        { target: g, expr: x(0) },
+      ];
+      const wide = call("i32FromF32", call("mul", x(0), constant(300, "f32")));
+      const three = [
+        { target: at(2, "u8", [count]), expr: wide },
+        { target: at(3, "i32", [count]), expr: positive },
+        { target: g, expr: call("select", positive, x(0), constant(0, "f32")) },
+      ];
+      await check(
+        tensors,
+        [
+          step(pointwise, [count], [], swapped, [p, g]),
+          step(
+            pointwise,
+            [count],
+            [],
+            [{ target: p, expr: call("sub", x(0), call("mul", x(1), x(2))) }],
+            [p, g, rate],
+          ),
+          step(pointwise, [count], [], three, [p, g]),
+        ],
+        { scalars: [0.1], types: ["f32"] },
+      );
+    });
+  }
+
+  test("more workgroups than one dimension of a dispatch holds", async () => {
+    const count = 65_536 * 64 + 5;
+    const here = at(0, "u8", [count]);
+    const expr = call("add", typed(0, "i32"), constant(1, "i32"));
+    const numbers: Tensor = { dtype: "u8", data: new Uint8Array(count) };
+    const [after] = await runOn(
+      usual!,
+      planOf([numbers], [step(pointwise, [count], [], [{ target: here, expr }], [here])]),
+      [numbers],
+    );
+    expect(after!.every((value) => value === 1)).toBe(true);
+  });
+
+  const reductions: [shape: Shape, axes: readonly number[], strides?: readonly number[]][] = [
+    [[7, 10], [1]],
+    [[30, 1000], [1]],
+    [[5000, 6], [0]],
+    [[200_000], [0]],
+    [[4, 5, 6, 7], [0, 2, 3], nhwc([4, 5, 6, 7])],
+    [[3, 1, 5], [1]],
+    [
+      [33, 17],
+      [0, 1],
+      [1, 33],
+    ],
+  ];
+  test.each(reductions)("reductions of %j over %j", async (shape, axes, strides) => {
+    for (const op of ["sum", "max", "min", "argmax"] as const) {
+      if (op === "argmax" && axes.length > 1) continue;
+      const kept = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+      const result: Tensor = op === "argmax" ? ints(elementCount(kept), 2) : floats(elementCount(kept));
+      const tensors = [floats(elementCount(shape)), floats(shape.at(-1)!), result];
+      if (op !== "sum") tensors[0]!.data[Math.floor(tensors[0]!.data.length / 2)] = Number.NaN;
+      const last = shape.map((_, axis) => (axis === shape.length - 1 ? 1 : 0));
+      const inputs = [at(0, "f32", shape, strides), at(1, "f32", shape, last)];
+      const outputs = [{ target: at(2, result.dtype, kept), expr: core(0, op === "argmax" ? "i32" : "f32") }];
+      await check(
+        tensors,
+        [step({ kind: "reduce", op, axes }, kept, inputs, outputs, [], call("mul", x(0), x(1)))],
+        // Sums of 200,000 values of about one: the last places of the partial sums count.
+        { relative: 1e-5, absolute: 1e-3, what: op },
+      );
+    }
+  });
+
+  test("integers, and reductions of nothing", async () => {
+    const tensors = [ints(12_000, 1000), ints(40, 9), ints(300, 9), floats(3), floats(3)];
+    const nothing = at(0, "f32", [0, 3]);
+    await check(tensors, [
+      step(
+        { kind: "reduce", op: "sum", axes: [0] },
+        [1, 40],
+        [at(0, "i32", [300, 40])],
+        [{ target: at(1, "i32", [1, 40]), expr: core(0, "i32") }],
+        [],
+        typed(0, "i32"),
+      ),
+      step(
+        { kind: "reduce", op: "max", axes: [1] },
+        [300, 1],
+        [at(0, "i32", [300, 40])],
+        [{ target: at(2, "i32", [300, 1]), expr: core(0, "i32") }],
+        [],
+        typed(0, "i32"),
+      ),
+      step({ kind: "reduce", op: "sum", axes: [0] }, [1, 3], [nothing], out(3, [1, 3]), [], x(0)),
+      step({ kind: "reduce", op: "max", axes: [0] }, [1, 3], [nothing], out(4, [1, 3]), [], x(0)),
+    ]);
+  });
+
+  describe.each(variants.map(({ name }) => name))("products, variant %s", (variant) => {
+    test("matmul with bias and activation, transposed and batched", async () => {
+      const tensors = [floats(2 * 45 * 33), floats(2 * 33 * 21), floats(21), floats(2 * 45 * 21)];
+      const shape = [2, 45, 21];
+      const biased = call("tanh", call("add", core(0, "f32"), x(0)));
+      await check(
+        tensors,
+        [
+          step(
+            { kind: "matmul" },
+            shape,
+            [at(0, "f32", [2, 45, 33]), at(1, "f32", [2, 33, 21], [693, 1, 33])],
+            out(3, shape, undefined, biased),
+            [at(2, "f32", shape, [0, 0, 1])],
+          ),
+        ],
+        { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-4 },
+      );
+    });
+
+    // The largest tile takes software long to compile, and differs in numbers only.
+    if (variant === "shared-128") return;
+    test("conv2d and its gradients: strided, dilated, padded on one side, in groups", async () => {
+      const geometry = { stride: [2, 1], padding: [1, 0, 2, 1], dilation: [1, 2], groups: 2 } as const;
+      const [xs, ws, ys] = [
+        [2, 4, 9, 8],
+        [6, 2, 3, 3],
+        [2, 6, 4, 7],
+      ];
+      const tensors = [xs, ws, ys, xs, ws].map((shape) => floats(elementCount(shape!)));
+      await check(
+        tensors,
+        [
+          step(
+            { kind: "conv2d", ...geometry },
+            ys!,
+            [at(0, "f32", xs!), at(1, "f32", ws!)],
+            out(2, ys!, nhwc(ys!)),
+          ),
+          step(
+            { kind: "conv2dInputGrad", ...geometry },
+            xs!,
+            [at(2, "f32", ys!, nhwc(ys!)), at(1, "f32", ws!)],
+            out(3, xs!),
+          ),
+          step(
+            { kind: "conv2dWeightGrad", ...geometry },
+            ws!,
+            [at(0, "f32", xs!), at(2, "f32", ys!, nhwc(ys!))],
+            out(4, ws!),
+          ),
+        ],
+        { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-3 },
+      );
+    });
+  });
+
+  test("sums that several share: the update rides on the second step, in place", async () => {
+    // Workgroups of shared tiles wait for each other, slowly in software: few of them.
+    for (const [variant, batch, k] of [
+      ["registers", 8, 700],
+      ["shared-64", 4, 512],
+    ] as const) {
+      const geometry = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 } as const;
+      const [images, weight, upstream] = [
+        [batch, 3, 11, 12],
+        [5, 3, 3, 3],
+        [batch, 5, 11, 12],
+      ];
+      const tensors = [images!, upstream!, weight!, [9, k], [k, 5], [9, 5]].map((shape) =>
+        floats(elementCount(shape)),
+      );
+      const update = call("sub", x(0), core(0, "f32"));
+      const [w, product] = [at(2, "f32", weight!), at(5, "f32", [9, 5])];
+      const steps = [
+        step(
+          { kind: "conv2dWeightGrad", ...geometry },
+          weight!,
+          [at(0, "f32", images!), at(1, "f32", upstream!)],
+          [{ target: w, expr: update }],
+          [w],
+        ),
+        step(
+          { kind: "matmul" },
+          [9, 5],
+          [at(3, "f32", [9, k]), at(4, "f32", [k, 5])],
+          [{ target: product, expr: update }],
+          [product],
+        ),
+      ];
+      const device = await openGpu({ variant });
+      expect(device.prepare(planOf(tensors, steps)).dispatches.length).toBe(4);
+      await check(tensors, steps, { device, relative: 1e-5, absolute: 1e-3, what: variant });
+    }
+  });
+
+  test.each([
+    [6, 8, 10, [2, 2], [2, 2], [0, 0, 0, 0]],
+    [5, 11, 9, [3, 3], [2, 2], [0, 0, 0, 0]],
+    [3, 7, 12, [3, 2], [1, 2], [1, 1, 1, 0]],
+    [1, 9, 9, [2, 2], [3, 3], [0, 0, 0, 0]],
+  ] as const)(
+    "windows over %i channels of %i x %i: %j by %j, padding %j",
+    async (c, h, w, kernelSize, stride, padding) => {
+      const from = [2, c, h, w];
+      const size = (n: number, k: number, s: number, p: number) => Math.floor((n + p - k) / s) + 1;
+      const to = [
+        2,
+        c,
+        size(h, kernelSize[0], stride[0], padding[0] + padding[1]),
+        size(w, kernelSize[1], stride[1], padding[2] + padding[3]),
+      ];
+      for (const op of ["max", "sum"] as const) {
+        const tensors = [
+          floats(elementCount(from)),
+          floats(elementCount(to)),
+          bytes(elementCount(to)),
+          floats(elementCount(from)),
+          floats(elementCount(to)),
+        ];
+        // Ties and a NaN.
+        tensors[0]!.data.forEach((v, i) => {
+          tensors[0]!.data[i] = Math.round(v * 2);
+        });
+        if (op === "max") tensors[0]!.data[37] = Number.NaN;
+        const geometry = { op, kernelSize, stride, padding };
+        const outputs = [...out(1, to)];
+        if (op === "max") outputs.push({ target: at(2, "u8", to, nhwc(to)), expr: core(1, "i32") });
+        const upstream = [at(4, "f32", to), at(2, "u8", to, nhwc(to))];
+        await check(
+          tensors,
+          [
+            step({ kind: "window", ...geometry }, to, [at(0, "f32", from)], outputs),
+            step(
+              { kind: "windowGrad", ...geometry },
+              from,
+              op === "max" ? upstream : upstream.slice(0, 1),
+              out(3, from, nhwc(from), call("mul", core(0, "f32"), x(0))),
+              [at(0, "f32", from)],
+            ),
+          ],
+          { what: op },
+        );
+      }
+    },
+  );
+
+  test("gather, scatterAdd and resize with its gradient", async () => {
+    const index: Tensor = { dtype: "i32", data: Int32Array.of(3, 0, -1, 8, 9, 3) };
+    await check(
+      [bytes(45), index, ints(30, 7), floats(30), floats(45)],
+      [
+        step(
+          { kind: "gather" },
+          [2, 3, 5],
+          [at(0, "u8", [9, 5]), at(1, "i32", [2, 3])],
+          [{ target: at(2, "i32", [2, 3, 5]), expr: core(0, "i32") }],
+        ),
+        step(
+          { kind: "scatterAdd" },
+          [9, 5],
+          [at(3, "f32", [2, 3, 5]), at(1, "i32", [2, 3])],
+          out(4, [9, 5], undefined, call("add", core(0, "f32"), x(0))),
+          [at(4, "f32", [9, 5])],
+        ),
+      ],
+    );
+    for (const [from, to] of [
+      [
+        [7, 5],
+        [56, 40],
+      ],
+      [
+        [8, 9],
+        [5, 4],
+      ],
+      [
+        [4, 4],
+        [9, 7],
+      ],
+    ] as const) {
+      const [small, large] = [
+        [2, 3, ...from],
+        [2, 3, ...to],
+      ];
+      await check(
+        [small, large, small].map((shape) => floats(elementCount(shape!))),
+        [
+          step({ kind: "resize" }, large!, [at(0, "f32", small!)], out(1, large!)),
+          step({ kind: "resizeGrad" }, small!, [at(1, "f32", large!)], out(2, small!)),
+        ],
+        { absolute: 1e-5 },
+      );
+    }
+  });
+});
