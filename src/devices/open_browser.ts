@@ -5,56 +5,77 @@ import { openReference } from "./reference/reference.js";
 
 export type { DeviceReport };
 
-/** What a page can open, in the order in which "auto" tries them. */
+/** The page's or worker's adapter. Throws a UserError that says what is missing. */
+async function findAdapter(): Promise<GPUAdapter> {
+  const { globalGpu, requestAdapter } = await import("./webgpu/adapter.js");
+  const gpu = globalGpu();
+  if (!gpu)
+    throw new UserError(
+      "this page has no WebGPU: the browser lacks it, or the page comes neither by https nor from localhost",
+    );
+  return requestAdapter(gpu);
+}
+
+/** What a page can open. */
 const openers = {
+  webgpu: async () => (await import("./webgpu/adapter.js")).openAdapter(await findAdapter()),
   reference: async () => openReference(),
 } satisfies Record<string, () => Promise<Device>>;
 
 export type DeviceName = "auto" | keyof typeof openers;
 
-/** Opens a device; "auto" takes the best that works. Throws a UserError that says what to do where a named device cannot be had. */
+/** Whether "auto" takes the adapter: a software one must be named. */
+async function isReal(adapter: GPUAdapter): Promise<boolean> {
+  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
+}
+
+async function openRealGpu(): Promise<Device | null> {
+  try {
+    return (await isReal(await findAdapter())) ? await openers.webgpu() : null;
+  } catch {
+    // `devices` says why.
+    return null;
+  }
+}
+
+/**
+ * Opens a device; "auto" takes a GPU if there is a real one, else the reference device, which always works. Throws a
+ * UserError that says what to do where a named device cannot be had.
+ */
 export async function openDevice(name: DeviceName = "auto"): Promise<Device> {
-  if (name !== "auto") {
-    if (Object.hasOwn(openers, name)) return openers[name]();
-    const names = ["auto", ...Object.keys(openers)].join(", ");
-    throw new UserError(
-      `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names}`,
-    );
-  }
-  const reasons: string[] = [];
-  for (const [tried, open] of Object.entries(openers)) {
-    try {
-      const device = await open();
-      return reasons.length === 0
-        ? device
-        : { ...device, description: [device.description, ...reasons].join("; ") };
-    } catch (error) {
-      reasons.push(`the device ${tried} cannot be used: ${(error as Error).message}`);
-    }
-  }
-  throw new UserError(reasons.join("; "));
+  if (name === "auto") return (await openRealGpu()) ?? openers.reference();
+  if (Object.hasOwn(openers, name)) return openers[name]();
+  const names = ["auto", ...Object.keys(openers)].join(", ");
+  throw new UserError(
+    `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names}`,
+  );
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export async function devices(): Promise<DeviceReport[]> {
-  const reports: DeviceReport[] = [];
-  for (const [name, open] of Object.entries(openers)) {
-    try {
-      const { description } = await open();
-      reports.push({ name, available: true, isAutomatic: true, description, details: [] });
-    } catch (error) {
-      const { message } = error as Error;
-      reports.push({ name, available: false, isAutomatic: false, description: message, details: [] });
-    }
+  const { description } = openReference();
+  const reference = { name: "reference", available: true, isAutomatic: true, description, details: [] };
+  try {
+    const adapter = await findAdapter();
+    const { detailsOf } = await import("./webgpu/adapter.js");
+    const isAutomatic = await isReal(adapter);
+    const gpu = (await openers.webgpu()).description;
+    const details = detailsOf(adapter);
+    return [{ name: "webgpu", available: true, isAutomatic, description: gpu, details }, reference];
+  } catch (error) {
+    const why = (error as Error).message;
+    return [
+      { name: "webgpu", available: false, isAutomatic: false, description: why, details: [] },
+      reference,
+    ];
   }
-  return reports;
 }
 
 let best: Promise<Device> | undefined;
 
 /**
- * A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). This version drives no GPU yet.
- * The same one at every call, and the one in use unless told otherwise: what was computed before lies on it.
+ * A GPU if there is one, else the best device without (as in the notebook's `try_gpu`). The same one at every call, and
+ * the one in use unless told otherwise: what was computed before lies on it.
  */
 export function tryGpu(): Promise<Device> {
   best ??= openDevice("auto");

@@ -15,7 +15,10 @@ export async function openBrowser(): Promise<Browser | undefined> {
       throw new Error("playwright-core is missing (npm ci --prefix test/pages)");
     });
     // Containers run as root and have a small /dev/shm; the pages are our own.
-    return await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+    return await chromium.launch({
+      executablePath,
+      args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-webgpu"],
+    });
   } catch (error) {
     if (process.env.FLYBRICK_REQUIRE_BROWSER) throw error;
     console.warn(`pages are not tested in a browser: ${(error as Error).message}`);

@@ -16,6 +16,8 @@ declare const flybrick: Lent;
 
 /** Devices that a page can open, each with how far LeNet's losses may be from those of a device in Node. */
 const pageDevices = [
+  // By SwiftShader, a GPU in software.
+  { name: "webgpu", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3 },
   // The functions of JavaScript's Math may differ in the last bit.
   { name: "reference", steps: 3, nodeDevice: "reference", lossTolerance: 1e-6 },
 ] as const;
