@@ -159,7 +159,8 @@ function panelsSvg(
   name: string,
   style: PanelStyle,
 ): string {
-  const columns = 4;
+  // Where titles are long, panels are wider.
+  const columns = Math.max(...panels.map(({ label }) => label.length)) > 26 ? 3 : 4;
   const lines = Math.ceil(panels.length / columns);
   const height = 178 * lines + 54;
   const drawing = new Drawing(width, height + 24, name, panels.map(({ label }) => label).join(", "), options);
