@@ -64,7 +64,7 @@ const recipe: RecipeFixture = JSON.parse(
   readFileSync(new URL("./fixtures/recipes.json", import.meta.url), "utf8"),
 );
 
-const devices = await testDevices({ webgpu: true });
+const devices = await testDevices({ all: true });
 
 /** Records a loss that has these gradients by the parameters. */
 function giveGradients(parameters: readonly Tensor[], gradients: readonly number[][]): void {

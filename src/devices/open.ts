@@ -1,6 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
+import { globalGpu } from "./webgpu/global.js";
 
 /** What a device may be asked for by. */
 export const deviceNames = ["auto", "webgpu", "cpu", "wasm", "reference"] as const;
@@ -36,8 +37,9 @@ const processors: Record<Processor, (options: DeviceOptions) => Promise<Device>>
 
 /** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
 async function findAdapter(): Promise<GPUAdapter> {
-  const { globalGpu, requestAdapter } = await import("./webgpu/adapter.js");
-  return requestAdapter(globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu()));
+  // The device itself is loaded once there is something for it.
+  const gpu = globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu());
+  return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
 }
 
 async function openAdapter(adapter: GPUAdapter): Promise<Device> {

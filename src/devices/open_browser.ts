@@ -2,18 +2,18 @@ import { UserError } from "../core/errors.js";
 import type { Device } from "./device.js";
 import type { DeviceReport } from "./open.js";
 import { openReference } from "./reference/reference.js";
+import { globalGpu } from "./webgpu/global.js";
 
 export type { DeviceReport };
 
 /** The page's or worker's adapter. Throws a UserError that says what is missing. */
 async function findAdapter(): Promise<GPUAdapter> {
-  const { globalGpu, requestAdapter } = await import("./webgpu/adapter.js");
   const gpu = globalGpu();
   if (!gpu)
     throw new UserError(
       "this page has no WebGPU: the browser lacks it, or the page comes neither by https nor from localhost",
     );
-  return requestAdapter(gpu);
+  return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
 }
 
 /** What a page can open. */

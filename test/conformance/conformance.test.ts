@@ -7,7 +7,7 @@ import { notOperations, operationModules, operations } from "./operations.js";
 
 const cases: Case[] = JSON.parse(readFileSync(new URL("./cases.json", import.meta.url), "utf8"));
 
-for (const [name, device] of await testDevices({ webgpu: true })) {
+for (const [name, device] of await testDevices({ all: true })) {
   describe(`operations on ${name} agree with PyTorch`, () => {
     test.each(cases.map((one) => [one.name, one] as const))("%s", async (_, one) => {
       useDevice(device);

@@ -16,7 +16,7 @@ test("Philox4x32-10 gives Random123's known answers", () => {
   for (const { counter, key, words } of known.knownAnswers) expect(philox4x32(counter, key)).toEqual(words);
 });
 
-for (const [name, device] of await testDevices({ webgpu: true })) {
+for (const [name, device] of await testDevices({ all: true })) {
   test(`uniform numbers on ${name} are Philox's, bit for bit`, async () => {
     useDevice(device);
     for (const { draw, seed, word0 } of known.uniforms) {

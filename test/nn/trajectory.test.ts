@@ -137,7 +137,7 @@ async function compareGradient(parameter: Tensor, want: Trajectory["parameters"]
   expect(relativeError(sampled, want.gradient), `gradient of ${want.name}`).toBeLessThan(tolerance);
 }
 
-for (const [name, device] of await testDevices({ webgpu: true })) {
+for (const [name, device] of await testDevices({ all: true })) {
   describe(`training on ${name} follows PyTorch`, () => {
     test("LeNet: every gradient, ten losses", async () => {
       useDevice(device);

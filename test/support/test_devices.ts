@@ -14,13 +14,15 @@ export function useSwiftShader(): void {
 }
 
 /**
- * Devices that every suite runs on, WebGPU where it asks for it. Where CI sets FLYBRICK_REQUIRE_DEVICES, a missing one
- * is a failure.
+ * The reference and the CPU device, which every suite runs on, or all devices: the suites that hold operations, plans and
+ * training to PyTorch. Where CI sets FLYBRICK_REQUIRE_DEVICES, a missing one is a failure.
  */
-export async function testDevices({ webgpu = false } = {}): Promise<[string, Device][]> {
-  if (webgpu) useSwiftShader();
+export async function testDevices({ all = false } = {}): Promise<[string, Device][]> {
+  if (all) useSwiftShader();
   const found: [string, Device][] = [];
-  for (const name of ["reference", "wasm", "cpu", ...(webgpu ? (["webgpu"] as const) : [])] as const) {
+  for (const name of all
+    ? (["reference", "wasm", "cpu", "webgpu"] as const)
+    : (["reference", "cpu"] as const)) {
     try {
       found.push([name, await openDevice(name, name === "reference" ? {} : { threads: 2 })]);
     } catch (error) {

@@ -1,11 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import { openWebgpu, type WebgpuDevice, type WebgpuOptions, wantedLimits } from "./webgpu.js";
 
-/** The WebGPU of a browser or worker (or of a runtime that has one); null elsewhere. */
-export function globalGpu(): GPU | null {
-  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu ?? null;
-}
-
 /** The fastest adapter of `gpu`. Throws a UserError where there is none. */
 export async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
