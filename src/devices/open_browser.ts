@@ -16,13 +16,14 @@ async function findAdapter(): Promise<GPUAdapter> {
   return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
 }
 
-/** What a page can open. */
-const openers = {
+type Named = "webgpu" | "reference";
+export type DeviceName = "auto" | Named;
+
+/** What a page can open. Its type names no type of WebGPU's, which users may not have. */
+const openers: Record<Named, () => Promise<Device>> = {
   webgpu: async () => (await import("./webgpu/adapter.js")).openAdapter(await findAdapter()),
   reference: async () => openReference(),
-} satisfies Record<string, () => Promise<Device>>;
-
-export type DeviceName = "auto" | keyof typeof openers;
+};
 
 /** Whether "auto" takes the adapter: a software one must be named. */
 async function isReal(adapter: GPUAdapter): Promise<boolean> {
