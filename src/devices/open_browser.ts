@@ -16,12 +16,16 @@ async function findAdapter(): Promise<GPUAdapter> {
   return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
 }
 
+async function openAdapter(adapter: GPUAdapter): Promise<Device> {
+  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+}
+
 type Named = "webgpu" | "reference";
 export type DeviceName = "auto" | Named;
 
 /** What a page can open. Its type names no type of WebGPU's, which users may not have. */
 const openers: Record<Named, () => Promise<Device>> = {
-  webgpu: async () => (await import("./webgpu/adapter.js")).openAdapter(await findAdapter()),
+  webgpu: async () => openAdapter(await findAdapter()),
   reference: async () => openReference(),
 };
 
@@ -32,7 +36,8 @@ async function isReal(adapter: GPUAdapter): Promise<boolean> {
 
 async function openRealGpu(): Promise<Device | null> {
   try {
-    return (await isReal(await findAdapter())) ? await openers.webgpu() : null;
+    const adapter = await findAdapter();
+    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
   } catch {
     // `devices` says why.
     return null;
@@ -60,7 +65,7 @@ export async function devices(): Promise<DeviceReport[]> {
     const adapter = await findAdapter();
     const { detailsOf } = await import("./webgpu/adapter.js");
     const isAutomatic = await isReal(adapter);
-    const gpu = (await openers.webgpu()).description;
+    const gpu = (await openAdapter(adapter)).description;
     const details = detailsOf(adapter);
     return [{ name: "webgpu", available: true, isAutomatic, description: gpu, details }, reference];
   } catch (error) {

@@ -2,9 +2,8 @@ import { spawnSync } from "node:child_process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { beforeEach, describe, expect, test } from "vitest";
-import { call, constant, core, type Expr } from "../../src/core/expression.js";
-import type { Plan, Step } from "../../src/core/plan.js";
-import type { Shape } from "../../src/core/shape.js";
+import { call, constant } from "../../src/core/expression.js";
+import type { Plan } from "../../src/core/plan.js";
 import { Dataset } from "../../src/data/dataset.js";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
 import type { Device } from "../../src/devices/device.js";
@@ -26,7 +25,7 @@ import { crossEntropy } from "../../src/ops/softmax.js";
 import { sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { evaluate, tensor, variable } from "../../src/tensor/tensor.js";
-import { at, floats, planOf, pointwise, restartNumbers, step, x } from "../support/steps.js";
+import { at, floats, out, planOf, pointwise, restartNumbers, step, x } from "../support/steps.js";
 import { adapter, openGpu } from "../support/webgpu.js";
 
 beforeEach(restartNumbers);
@@ -97,13 +96,6 @@ async function nullDevice(): Promise<GPUDevice> {
   held.nullGpu ??= create(["backend=null"]);
   return (await held.nullGpu.requestAdapter())!.requestDevice();
 }
-
-const out = (
-  value: number,
-  shape: Shape,
-  strides?: number[],
-  expr: Expr = core(0, "f32"),
-): Step["outputs"] => [{ target: at(value, "f32", shape, strides), expr }];
 
 describe.skipIf(!adapter)("the webgpu device", { timeout: 120_000 }, () => {
   test("keeps the order of writes, runs and reads, awaited or not", async () => {

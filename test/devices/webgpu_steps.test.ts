@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
+import { call, constant, core, input } from "../../src/core/expression.js";
 import type { Operand, Plan, Step } from "../../src/core/plan.js";
 import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
 import { elementCount, type Shape } from "../../src/core/shape.js";
@@ -14,6 +14,7 @@ import {
   floats,
   ints,
   nhwc,
+  out,
   planOf,
   pointwise,
   restartNumbers,
@@ -50,13 +51,6 @@ async function check(
     close(actual[i]!, one, relative, absolute, `${what} value ${i}`);
   });
 }
-
-const out = (
-  value: number,
-  shape: Shape,
-  strides?: number[],
-  expr: Expr = core(0, "f32"),
-): Step["outputs"] => [{ target: at(value, "f32", shape, strides), expr }];
 
 describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { timeout: 120_000 }, () => {
   // GPUs may take denormal numbers as zero.

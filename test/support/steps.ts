@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { type DType, type HostArray, hostArray } from "../../src/core/dtype.js";
-import { call, constant, type Expr, input } from "../../src/core/expression.js";
+import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
 import type { Kernel } from "../../src/core/kernel.js";
 import { type Operand, type Plan, type Step, showPlan, type ValueOperand } from "../../src/core/plan.js";
 import type { ScalarType } from "../../src/core/scalar.js";
@@ -222,3 +222,11 @@ export function typed(index: number, type: ScalarType): Expr {
   if (type === "bool") return call("ne", input(index, "i32"), constant(0, "i32"));
   return input(index, type);
 }
+
+/** A step's one output: the kernel's result, or `expr`, into value `value`. */
+export const out = (
+  value: number,
+  shape: Shape,
+  strides?: number[],
+  expr: Expr = core(0, "f32"),
+): Step["outputs"] => [{ target: at(value, "f32", shape, strides), expr }];
