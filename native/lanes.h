@@ -22,6 +22,7 @@ using Body = void (*)(char* to, const Argument& a, const Argument& b, const Argu
 struct Lanes {
   int width;
   const Body* bodies;
+  double (*sumExp)(const float* x, int n, float top);  // the sum of exp(x - top)
 };
 
 extern const Lanes kLanesPortable, kLanesAvx2, kLanesAvx512;

@@ -42,9 +42,23 @@ constexpr int kWidth = FLYBRICK_WIDTH;
 static const Body kBodies[] = {FLYBRICK_BODIES(FLYBRICK_NAME)};
 #undef FLYBRICK_NAME
 
+static double sumExp(const float* x, int n, float top) {
+  F sum = {};
+  int i = 0;
+  for (; i + kWidth <= n; i += kWidth) sum += exp_v(*(const F*)(x + i) - top);
+  if (i < n) {
+    F rest = splat(-kInfinity);
+    for (int k = 0; i + k < n; k++) rest[k] = x[i + k] - top;
+    sum += exp_v(rest);
+  }
+  double total = 0;
+  for (int k = 0; k < kWidth; k++) total += sum[k];
+  return total;
+}
+
 }  // namespace FLYBRICK_SET
 
 extern const Lanes FLYBRICK_TABLE;
-const Lanes FLYBRICK_TABLE = {FLYBRICK_WIDTH, FLYBRICK_SET::kBodies};
+const Lanes FLYBRICK_TABLE = {FLYBRICK_WIDTH, FLYBRICK_SET::kBodies, FLYBRICK_SET::sumExp};
 
 }  // namespace flybrick

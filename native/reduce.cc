@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "lanes.h"
 #include "strips.h"
 
 namespace flybrick {
@@ -56,10 +57,50 @@ int64_t product(const int64_t* shape, const int* axes, int count) {
   return n;
 }
 
+// A task has whole rows: the largest value and its index first, then the sum of exponentials. Rows that fit in a block are
+// read once.
+void logSumExp(Pool& pool, int rank, const int64_t* shape, const bool* reduced, Source& source, Epilogue& epilogue) {
+  Split s;
+  for (int i = 0; i < rank; i++) (reduced[i] ? s.folded[s.foldedCount++] : s.kept[s.keptCount++]) = i;
+  const int64_t results = product(shape, s.kept, s.keptCount), length = product(shape, s.folded, s.foldedCount);
+  if (s.keptCount) epilogue.matrix(s.folded, s.foldedCount, s.kept, s.keptCount);
+  else epilogue.matrix(s.folded, 0, s.folded, s.foldedCount);
+  source.matrix(s.kept, s.keptCount, s.folded, s.foldedCount);
+  if (!results) return;
+  const Fold largest = strips().across[0][static_cast<int>(ReduceOp::argmax)];
+  const auto sumExp = lanes().sumExp;
+  const int64_t chunk = clamp(length, 1, kBlock), lines = clamp(kBlock / chunk, 1, 1024);
+  pool.parallel(ceilDiv(results, lines), [&](int64_t task, int thread) {
+    const int64_t at = task * lines, n = clamp(results - at, 0, lines);
+    float* memory = pool.local(thread, 6 * lines + kBlock + kSlack64);
+    double *top = reinterpret_cast<double*>(memory), *sum = top + lines;
+    int32_t* index = reinterpret_cast<int32_t*>(sum + lines);
+    float *core = memory + 5 * lines, *tile = core + lines;
+    for (int64_t i = 0; i < n; i++) top[i] = -std::numeric_limits<double>::infinity(), sum[i] = 0, index[i] = 0;
+    const auto read = [&](int64_t k) {
+      const int64_t columns = clamp(length - k, 0, chunk);
+      source.read(thread, at, n, k, columns, tile, columns);
+      return columns;
+    };
+    for (int64_t k = 0; k < length; k += chunk) {
+      const int64_t columns = read(k);
+      largest(tile, columns, n, columns, k, top, index);
+    }
+    for (int64_t k = 0; k < length; k += chunk) {
+      const int64_t columns = chunk < length ? read(k) : length;
+      for (int64_t i = 0; i < n; i++)
+        sum[i] += sumExp(tile + i * columns, static_cast<int>(columns), static_cast<float>(top[i]));
+    }
+    for (int64_t i = 0; i < n; i++) core[i] = static_cast<float>(top[i] + std::log(sum[i]));
+    epilogue.apply(thread, 0, 1, at, n, core, n, index, n);
+  });
+}
+
 }  // namespace
 
 void reduce(Pool& pool, ReduceOp op, int rank, const int64_t* inputShape, const bool* reduced, Source& source,
             Epilogue& epilogue) {
+  if (op == ReduceOp::logSumExp) return logSumExp(pool, rank, inputShape, reduced, source, epilogue);
   const View* plain = source.plain();
   const Split s = splitAxes(rank, inputShape, reduced, plain);
   int64_t results = product(inputShape, s.kept, s.keptCount), length = product(inputShape, s.folded, s.foldedCount);

@@ -82,7 +82,7 @@ class Source {
   virtual const View* plain() const = 0;
 };
 
-enum class ReduceOp : int32_t { sum, max, min, argmax };
+enum class ReduceOp : int32_t { sum, max, min, argmax, logSumExp };
 enum class WindowOp : int32_t { max, sum };
 
 // Each in a file of its own: matmul.cc, convolution.cc, reduce.cc, window.cc, gather.cc, resize.cc. `rank` and

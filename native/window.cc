@@ -43,10 +43,10 @@ Rows<T> rowsOf(const View& view, int64_t image, int64_t first, int64_t rows, T* 
   return {data, view.strides[2], view.strides[3]};
 }
 
-// Whether windows lie side by side over exactly [height, width], and so do the pixels of a row of `view`.
+// Whether windows lie side by side over exactly [height, width], and so do the pixels of a row of `view`, packed or not.
 bool sideBySide(const WindowGeometry& g, int64_t outH, int64_t outW, int64_t height, int64_t width, const View& view) {
   return g.kernelY == g.strideY && g.kernelX == g.strideX && height == outH * g.kernelY && width == outW * g.kernelX &&
-         view.strides[3] == view.shape[1] && channelsLast(view) && !g.padTop && !g.padLeft;
+         (view.strides[3] == view.shape[1] || !channelsLast(view)) && !g.padTop && !g.padLeft;
 }
 
 // Room for the packed rows that `rows` rows of the other side need at most.

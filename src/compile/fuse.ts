@@ -8,7 +8,6 @@ import {
   type LValue,
   operandsOf,
   place,
-  sameSqueezed,
   scalarType,
 } from "./lowered.js";
 
@@ -32,7 +31,7 @@ const costly = new Set([
 
 /**
  * Joins steps so that intermediates never reach memory: pointwise into its only reader (a pointwise step or a
- * reduction), then pointwise onto whatever produces its operand. What nobody reads any more is dropped.
+ * reduction), then pointwise onto whatever produces its operand or overwrites it. What nobody reads any more is dropped.
  */
 export function fuse(steps: LStep[]): LStep[] {
   let list = prune(steps);
@@ -77,7 +76,8 @@ function distinct(all: readonly LOperand[]): { operands: LOperand[]; renumber: n
           ? `s${operand.node}`
           : `i${operand.shape}`;
     const at = place(operand)!;
-    const key = `${source} ${at.strides} ${at.offset}`;
+    const strides = at.strides.map((stride, axis) => (at.shape[axis] === 1 ? 0 : stride));
+    const key = `${source} ${strides} ${at.offset}`;
     let found = index.get(key);
     if (found === undefined) {
       found = operands.length;
@@ -188,16 +188,19 @@ function mayInline(
   return reader.kernel.kind === "pointwise" || reader.kernel.kind === "reduce";
 }
 
-/** Rule 3: a pointwise step becomes further outputs of the step that makes one of its operands. */
+/**
+ * Rule 3: a pointwise step becomes further outputs of the step that makes one of its operands, or that overwrites a
+ * variable whose old value it reads.
+ */
 function ride(steps: LStep[]): LStep[] {
   const list = [...steps];
   for (let i = 0; i < list.length; i++) {
-    const rider = list[i]!;
-    if (rider.kernel.kind !== "pointwise") continue;
-    const carrier = findCarrier(rider, list);
-    if (!carrier) continue;
+    const original = list[i]!;
+    if (original.kernel.kind !== "pointwise") continue;
+    const found = findCarrier(original, list);
+    if (!found) continue;
+    const { carrier, rider } = found;
     const made = new Map(carrier.outputs.map((o) => [o.value, o.expr]));
-    if (!sameShape(carrier.shape, rider.shape)) reshapeStep(rider, carrier.shape);
     const offset = carrier.extras.length;
     const replace = (e: Expr): Expr => {
       if (e.row !== "input") return e;
@@ -219,27 +222,46 @@ function ride(steps: LStep[]): LStep[] {
   return list;
 }
 
-/** Gives a pointwise step another shape, which differs in axes of size 1 only. */
-function reshapeStep(step: LStep, shape: Shape): void {
+/** A pointwise step over another shape of as many elements; null where its operands or outputs have no strides there. */
+function reshaped(step: LStep, shape: Shape): LStep | null {
+  if (sameShape(step.shape, shape)) return step;
+  if (elementCount(step.shape) !== elementCount(shape)) return null;
   const view = { kind: "reshape", shape } as const;
-  step.shape = shape;
-  step.extras = step.extras.map((operand) => ({ ...operand, views: [...operand.views, view] }));
-  step.outputs = step.outputs.map((o) => ({ ...o, views: [...o.views, view] }));
+  const extras = step.extras.map((one) => ({ ...one, views: [...one.views, view] }));
+  const outputs = step.outputs.map((one) => ({ ...one, views: [...one.views, view] }));
+  if ([...extras, ...outputs.map(target)].some((one) => place(one) === null)) return null;
+  return { ...step, shape, extras, outputs };
 }
 
-function findCarrier(rider: LStep, list: readonly LStep[]): LStep | null {
-  const candidates = new Set<LStep>();
-  for (const operand of rider.extras) {
-    if (operand.kind !== "value" || !isWhole(operand)) continue;
-    const makers = list.filter((step) => step.outputs.some((o) => o.value === operand.value));
-    const [maker] = makers;
-    if (makers.length !== 1 || !maker || maker === rider || !sameSqueezed(maker.shape, rider.shape)) continue;
-    if (maker.outputs.some((o) => o.value === operand.value && (o.views.length > 0 || dropsBits(o))))
-      continue;
-    candidates.add(maker);
+/** Where an output lies, as an operand. */
+function target({ value, views }: LOutput): LOperand {
+  return { kind: "value", value, views };
+}
+
+interface Ride {
+  readonly carrier: LStep;
+  /** The rider over the carrier's shape. */
+  readonly rider: LStep;
+}
+
+function findCarrier(original: LStep, list: readonly LStep[]): Ride | null {
+  const candidates = new Map<LStep, LStep>();
+  for (const [k, operand] of original.extras.entries()) {
+    if (operand.kind !== "value") continue;
+    const { value } = operand;
+    const makers = list.filter((step) => step.outputs.some((o) => o.value === value));
+    const overwriters = list.filter((step) => step.outputs.some((o) => o.value.overwrites === value));
+    if (makers.length > 1 || overwriters.length > 1) continue;
+    for (const step of [...makers, ...overwriters]) {
+      const output = step.outputs.find((o) => o.value === value || o.value.overwrites === value)!;
+      if (step === original || !isWhole(target(output)) || dropsBits(output)) continue;
+      const rider = reshaped(original, step.shape);
+      if (rider && isWhole(rider.extras[k]!)) candidates.set(step, rider);
+    }
   }
-  const ordered = [...candidates].sort((a, b) => list.indexOf(b) - list.indexOf(a));
-  return ordered.find((carrier) => canRide(rider, carrier, list)) ?? null;
+  const ordered = [...candidates].sort(([a], [b]) => list.indexOf(b) - list.indexOf(a));
+  const found = ordered.find(([carrier, rider]) => canRide(original, rider, carrier, list));
+  return found ? { carrier: found[0], rider: found[1] } : null;
 }
 
 /** A byte in memory drops high bits that a rider would see; a gathered byte or a tap number has none. */
@@ -247,7 +269,7 @@ function dropsBits(output: LOutput): boolean {
   return output.value.dtype === "u8" && output.expr.row !== "core";
 }
 
-function canRide(rider: LStep, carrier: LStep, list: readonly LStep[]): boolean {
+function canRide(original: LStep, rider: LStep, carrier: LStep, list: readonly LStep[]): boolean {
   const made = new Set(carrier.outputs.map((o) => o.value));
   for (const operand of rider.extras) {
     if (operand.kind === "value" && made.has(operand.value) && !isWhole(operand)) return false;
@@ -255,6 +277,7 @@ function canRide(rider: LStep, carrier: LStep, list: readonly LStep[]): boolean 
   const extras = rider.extras.filter((one) => !(one.kind === "value" && made.has(one.value)));
   if (carrier.extras.length + extras.length > maxExtras) return false;
   if (postorder([...carrier.outputs, ...rider.outputs].map((o) => o.expr)).length > maxTerms) return false;
+  if (dependents(original, list).has(carrier)) return false;
   const after = dependents(carrier, list);
   for (const operand of extras) {
     if (operand.kind !== "value") continue;
@@ -269,7 +292,7 @@ function canRide(rider: LStep, carrier: LStep, list: readonly LStep[]): boolean 
     if (
       list.some(
         (step) =>
-          step !== rider &&
+          step !== original &&
           after.has(step) &&
           operandsOf(step).some((one) => one.kind === "value" && one.value === old),
       )
@@ -278,7 +301,7 @@ function canRide(rider: LStep, carrier: LStep, list: readonly LStep[]): boolean 
   }
   // Writers of parts of one value keep their order.
   return rider.outputs.every((o) =>
-    list.every((step) => step === rider || step.outputs.every((other) => other.value !== o.value)),
+    list.every((step) => step === original || step.outputs.every((other) => other.value !== o.value)),
   );
 }
 

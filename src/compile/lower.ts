@@ -17,6 +17,7 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
   const operands = new Map<Node, LOperand>();
   const sources = new Map<Storage, LValue>();
   const windows = new Map<string, LStep>();
+  const logSumExps = new Map<string, LStep>();
   const reshaped = new Set<Node>();
   for (const node of nodes) {
     if (!node.ready && node.operation.kind === "view" && node.operation.view.kind === "reshape")
@@ -86,15 +87,25 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
     const isResult = results.has(node);
     const output = (): LValue => {
       if (isResult) return denseValue(dtype, node.shape, index);
-      const channelsLast = traits.channelsLast && node.shape.length === 4 && !reshaped.has(node);
+      // What comes from a matrix keeps its order, and so can ride on what makes the matrix.
+      const unfolds =
+        operation.kind === "pointwise" &&
+        inputs.some(
+          (one) =>
+            one.kind === "value" &&
+            one.value.shape.length < 4 &&
+            elementCount(one.value.shape) === elementCount(node.shape),
+        );
+      const channelsLast = traits.channelsLast && node.shape.length === 4 && !reshaped.has(node) && !unfolds;
       return channelsLast
         ? newValue(dtype, node.shape, channelsLastStrides(node.shape), null)
         : denseValue(dtype, node.shape);
     };
-    const kernelStep = (kernel: Kernel, coreType: "f32" | "i32"): void => {
+    const kernelStep = (kernel: Kernel, coreType: "f32" | "i32"): LStep => {
       const value = output();
       const pre = kernel.kind === "reduce" ? input(0, scalarType(inputs[0]!)) : null;
-      emit(
+      operands.set(node, asValue(value));
+      return emit(
         {
           kernel,
           shape: node.shape,
@@ -105,7 +116,6 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
         },
         index,
       );
-      operands.set(node, asValue(value));
     };
 
     /** A node that costs nothing is an operand, unless somebody asked for it. */
@@ -174,6 +184,22 @@ export function lower(nodes: readonly Node[], results: ReadonlySet<Node>, traits
             copy(from, value, shape, [{ kind: "slice", ...operation.parts[k]!, shape }], index);
         });
         operands.set(node, asValue(value));
+        return;
+      }
+      case "reduce": {
+        const [from] = inputs as [LOperand];
+        const key =
+          from.kind === "value" ? `${from.value.id} ${JSON.stringify(place(from))} ${operation.axes}` : "";
+        const joined = logSumExps.get(key);
+        // Log-sum-exp finds the maximum on its way.
+        if (operation.op === "argmax" && joined && key) {
+          const value = output();
+          joined.outputs.push({ value, views: [], expr: core(1, "i32") });
+          operands.set(node, asValue(value));
+          return;
+        }
+        const step = kernelStep(operation, dtype === "f32" ? "f32" : "i32");
+        if (operation.op === "logSumExp") logSumExps.set(key, step);
         return;
       }
       case "window": {

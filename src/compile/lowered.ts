@@ -72,11 +72,6 @@ export function isWhole(operand: LOperand): boolean {
   );
 }
 
-/** Shapes that differ in axes of size 1 only. */
-export function sameSqueezed(a: Shape, b: Shape): boolean {
-  return squeezed(a, a) === squeezed(b, b);
-}
-
 function squeezed(shape: Shape, strides: readonly number[]): string {
   return shape.map((size, axis) => (size === 1 ? "" : `${size}:${strides[axis]} `)).join("");
 }

@@ -20,13 +20,16 @@ export interface WindowGeometry {
   readonly padding: Padding;
 }
 
-export type ReduceOp = "sum" | "max" | "min" | "argmax";
+export type ReduceOp = "sum" | "max" | "min" | "argmax" | "logSumExp";
 export type WindowOp = "max" | "sum";
 
 export type Kernel =
   /** No core: outputs are expressions over the extras. */
   | { readonly kind: "pointwise" }
-  /** core0 = the reduction of `pre` over the axes, which stay as size 1. argmax: one axis, the first maximum, i32. */
+  /**
+   * core0 = the reduction of `pre` over the axes, which stay as size 1. argmax: one axis, the first maximum, i32.
+   * logSumExp: one axis, log(sum(exp(pre))) without overflow, f32; core1 = argmax.
+   */
   | { readonly kind: "reduce"; readonly op: ReduceOp; readonly axes: readonly number[] }
   /** core0[..., m, n] = sum over k of inputs0[..., m, k] * inputs1[..., k, n]; transposes are strides. */
   | { readonly kind: "matmul" }

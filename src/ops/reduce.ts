@@ -87,6 +87,11 @@ export function sumNode(x: Node, axes: readonly number[]): Node {
   return axes.length === 0 ? x : reduceNode("sum", x, axes);
 }
 
+/** log(sum(exp(x))) over an axis that stays as size 1. */
+export function logSumExpNode(x: Node, axis: number): Node {
+  return reduceNode("logSumExp", x, [axis]);
+}
+
 function resolveAxes(x: Tensor, axes: ReduceOptions["axes"], what: string): number[] {
   if (axes === undefined) return x.shape.map((_, axis) => axis);
   const list = typeof axes === "number" ? [axes] : axes;
@@ -195,6 +200,11 @@ export const reduceGradient: GradientRule = (node, upstream) => {
   const from = node.inputs[0]!;
   const wide = expandNode(upstream, from.shape);
   if (operation.op === "sum") return [wide];
+  if (operation.op === "logSumExp") {
+    const share = call("exp", call("sub", input(1, "f32"), input(2, "f32")));
+    const expr = call("mul", input(0, "f32"), share);
+    return [recordPointwise(expr, [wide, from, expandNode(node, from.shape)], from.shape)];
+  }
   const axis = operation.axes[0]!;
   const ranked =
     operation.op === "max" ? from : recordPointwise(call("neg", input(0, "f32")), [from], from.shape);

@@ -1,11 +1,11 @@
 import { call, constant, type Expr } from "../core/expression.js";
 import { normalizeAxis, type Shape, showShape } from "../core/shape.js";
 import type { Checked, ShapeOf } from "../core/shape_types.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import { arange } from "./creation.js";
 import { unsqueeze } from "./movement.js";
-import { add, div, exp, log, neg, pointwise, square, sub } from "./pointwise.js";
-import { max, mean, type Reduced, type ReduceOptions, sum } from "./reduce.js";
+import { add, cast, div, exp, log, mul, pointwise, square, sub } from "./pointwise.js";
+import { logSumExpNode, max, mean, type Reduced, type ReduceOptions, sum } from "./reduce.js";
 
 /** x less its largest element along the axes, which no gradient needs to know. */
 function shifted(x: Tensor, axes: readonly number[]): { z: Tensor; top: Tensor } {
@@ -42,7 +42,8 @@ export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
 /**
  * Softmax cross-entropy of logits [n, classes] with integer labels [n]: the mean of -log softmax(logits)[label],
  * in nats. With `labelSmoothing` s the target gives s / classes to every class and 1 - s more to the label (Szegedy et
- * al., 2016). Throws a RangeError where shapes do not fit or s is not in [0, 1], a TypeError on f32 labels.
+ * al., 2016). Throws a RangeError where shapes do not fit, there are no classes or s is not in [0, 1], a TypeError on f32
+ * labels.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -55,6 +56,7 @@ export function crossEntropy(
       `crossEntropy: needs logits [n, classes] and labels [n], got ${showShape(logits.shape)} and ${showShape(labels.shape)}`,
     );
   }
+  if (classes === 0) throw new RangeError("crossEntropy: logits of no classes; give at least one");
   if (labels.dtype === "f32")
     throw new TypeError("crossEntropy: labels must be i32 or u8 class numbers, got f32");
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
@@ -62,14 +64,22 @@ export function crossEntropy(
   const share = labelSmoothing / classes!;
   const weigh = (value: Expr, weight: number): Expr =>
     weight === 1 ? value : weight === 0 ? constant(0, "f32") : call("mul", value, constant(weight, "f32"));
-  const picked = pointwise(
+  const scores = cast(logits, "f32");
+  const losses = pointwise(
     "crossEntropy",
-    [logSoftmax(logits, 1), unsqueeze(labels, 1), arange(classes)],
-    (value, label, index) =>
-      call("select", call("eq", label, index), weigh(value, 1 - labelSmoothing + share), weigh(value, share)),
+    [scores, new Tensor(logSumExpNode(scores.node, 1)), unsqueeze(labels, 1), arange(classes)],
+    (x, total, label, index) => {
+      const loss = call("sub", total, x);
+      return call(
+        "select",
+        call("eq", label, index),
+        weigh(loss, 1 - labelSmoothing + share),
+        weigh(loss, share),
+      );
+    },
     true,
   );
-  return neg(mean(sum(picked, { axes: 1 })));
+  return mul(sum(losses), 1 / n);
 }
 
 /** Mean of (a - b) squared. */

@@ -12,6 +12,7 @@ import { manualSeed } from "../../src/ops/random.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
+import { train } from "../../src/train/train.js";
 
 /** A device with the CPU's traits that keeps plans and runs nothing. */
 function recorder(): { device: Device; plans: Plan[] } {
@@ -21,6 +22,7 @@ function recorder(): { device: Device; plans: Plan[] } {
     traits: { channelsLast: true },
     allocate: (byteLength) => ({ byteLength }),
     write() {},
+    read: async (_buffer, _offset, byteLength) => new Uint8Array(byteLength),
     prepare(plan) {
       plans.push(plan);
       return { plan };
@@ -29,6 +31,15 @@ function recorder(): { device: Device; plans: Plan[] } {
   };
   return { device, plans };
 }
+
+const blank = {
+  images: new Uint8Array(784 * 512),
+  labels: new Uint8Array(512),
+  count: 512,
+  height: 28,
+  width: 28,
+  channels: 1 as const,
+};
 
 /** The plan of a training step, and how many plans five steps needed. */
 async function trainingPlan(
@@ -42,15 +53,7 @@ async function trainingPlan(
   useDevice(device);
   manualSeed(0);
   const model = net();
-  const images = {
-    images: new Uint8Array(784 * 512),
-    labels: new Uint8Array(512),
-    count: 512,
-    height: 28,
-    width: 28,
-    channels: 1 as const,
-  };
-  const set = new Dataset(images, [], { size: size });
+  const set = new Dataset(blank, [], { size });
   const optimizer = recipe(model.parameters());
   for (let i = 0; i < 5; i++) {
     const { x, y } = set.batch(new Int32Array(batchSize));
@@ -90,6 +93,30 @@ test("AlexNet at batch 128: few steps, no flat gradient, memory reused", async (
       expect(step.outputs.every(({ target }) => plan.values[target.value]!.buffer > 0)).toBe(true);
   }
 });
+
+test.each([
+  ["LeNet", lenet, 28, 30],
+  ["AlexNet", alexnet, 224, 45],
+] as const)(
+  "%s in train(): metrics and the last good weights ride on the step",
+  async (_name, net, size, most) => {
+    const { device, plans } = recorder();
+    const classNames = Array.from({ length: 10 }, (_, i) => `${i}`);
+    const set = new Dataset(blank, classNames, { size });
+    await train(net() as Sequential, {
+      trainSet: set,
+      testSet: set,
+      optimizer: sgd({ learningRate: 0.1 }),
+      batchSize: 256,
+      epochs: 1,
+      device,
+    });
+    const lengths = plans.map(({ steps }) => steps.length);
+    // The first values of the weights: one step each.
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(most);
+    expect(lengths.filter((length) => length > 20).length).toBeGreaterThan(0);
+  },
+);
 
 const decayed = sgd({ learningRate: 0.01, momentum: 0.9, nesterov: true, weightDecay: 5e-4 });
 

@@ -109,6 +109,7 @@ export const notOperations = new Set([
   "operandExpr",
   "pointwise",
   "sumNode",
+  "logSumExpNode",
   "requireFloat",
   "requireBias",
   "pair",

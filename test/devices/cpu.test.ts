@@ -320,6 +320,40 @@ describe("reductions", () => {
     }
   }
 
+  for (const [shape, axis, strides] of [
+    [[300, 10], 1],
+    [[3, 30_000], 1],
+    [[900, 33], 0],
+    [[7, 1, 5], 1],
+    [[33, 17], 0, [1, 33]],
+  ] as [Shape, number, number[]?][]) {
+    it(`logSumExp of ${shape} over ${axis}${strides ? " strided" : ""}`, async () => {
+      const kept = shape.map((size, i) => (i === axis ? 1 : size));
+      const tensors = [floats(elementCount(shape)), floats(elementCount(kept)), ints(elementCount(kept), 2)];
+      // Exponentials would overflow, and one result is not a number.
+      tensors[0]!.data.forEach((value, i, all) => {
+        all[i] = i === 2 ? Number.NaN : 200 * value;
+      });
+      await check(
+        tensors,
+        [
+          step(
+            { kind: "reduce", op: "logSumExp", axes: [axis] },
+            kept,
+            [at(0, "f32", shape, strides)],
+            [
+              { target: at(1, "f32", kept), expr: core(0, "f32") },
+              { target: at(2, "i32", kept), expr: core(1, "i32") },
+            ],
+            [],
+            x(0),
+          ),
+        ],
+        { relative: 1e-6, absolute: 1e-6 },
+      );
+    });
+  }
+
   it("integers, and a sum of nothing", async () => {
     const tensors = [ints(1200, 1000), ints(40, 9), ints(30, 9), floats(3)];
     const expr = core(0, "i32");

@@ -28,7 +28,7 @@ const kinds: readonly KernelKind[] = [
 const dtypes = ["f32", "i32", "u8"] as const;
 const scalarTypes = ["f32", "i32", "u32"] as const;
 const operandKinds = ["value", "scalar", "iota"] as const;
-const reduceOps = ["sum", "max", "min", "argmax"] as const;
+const reduceOps = ["sum", "max", "min", "argmax", "logSumExp"] as const;
 const windowOps = ["max", "sum"] as const;
 
 /** A plan as one flat program of 32-bit words, in the order that native/program.cc reads them. */

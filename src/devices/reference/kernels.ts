@@ -1,5 +1,5 @@
 import { compileExpr } from "../../core/expression.js";
-import type { ConvGeometry, Kernel, WindowGeometry } from "../../core/kernel.js";
+import type { ConvGeometry, Kernel, ReduceOp, WindowGeometry } from "../../core/kernel.js";
 import type { Step } from "../../core/plan.js";
 import { denseStrides, elementCount, type Shape } from "../../core/shape.js";
 
@@ -9,7 +9,7 @@ type Elements = Float64Array;
 /** A core's results by row-major index of the step's shape. Sums are taken in double precision. */
 export type Core = Float64Array | Float32Array;
 
-/** The cores of a step: none for pointwise, two for a max window, else one. */
+/** The cores of a step: none for pointwise, two for a max window and logSumExp, else one. */
 export function runCore(step: Step, inputs: readonly Elements[]): Core[] {
   const { kernel, shape } = step;
   const shapes = step.inputs.map((operand) => operand.shape);
@@ -19,7 +19,9 @@ export function runCore(step: Step, inputs: readonly Elements[]): Core[] {
     case "pointwise":
       return [];
     case "reduce":
-      return [reduce(step, kernel, inputs)];
+      return kernel.op === "logSumExp"
+        ? logSumExp(step, kernel.axes, inputs)
+        : [reduce(step, kernel, inputs)];
     case "matmul":
       return [matmul(shape, a, aShape, b)];
     case "conv2d":
@@ -59,13 +61,9 @@ function reduce(
   const seen = new Uint8Array(out.length);
   const strides = denseStrides(step.shape).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
   const values = new Float64Array(inputs.length);
-  const index = new Array<number>(from.length).fill(0);
-  const count = elementCount(from);
-  for (let i = 0; i < count; i++) {
+  eachIndex(from, strides, (i, at, index) => {
     for (let k = 0; k < inputs.length; k++) values[k] = inputs[k]![i]!;
     const value = compute(values, []);
-    let at = 0;
-    for (let axis = 0; axis < index.length; axis++) at += index[axis]! * strides[axis]!;
     if (op === "sum") out[at]! += value;
     else if (op === "argmax") {
       if (!seen[at] || value > best[at]! || (Number.isNaN(value) && !Number.isNaN(best[at]!))) {
@@ -75,12 +73,45 @@ function reduce(
     } else if (!seen[at] || Number.isNaN(value) || (op === "max" ? value > out[at]! : value < out[at]!))
       out[at] = value;
     seen[at] = 1;
+  });
+  return out;
+}
+
+/** Calls `body` with each row-major index of a shape, and the place that strides give it. */
+function eachIndex(
+  shape: Shape,
+  strides: readonly number[],
+  body: (i: number, at: number, index: readonly number[]) => void,
+): void {
+  const index = new Array<number>(shape.length).fill(0);
+  const count = elementCount(shape);
+  for (let i = 0; i < count; i++) {
+    let at = 0;
+    for (let axis = 0; axis < index.length; axis++) at += index[axis]! * strides[axis]!;
+    body(i, at, index);
     for (let axis = index.length - 1; axis >= 0; axis--) {
-      if (++index[axis]! < from[axis]!) break;
+      if (++index[axis]! < shape[axis]!) break;
       index[axis] = 0;
     }
   }
-  return out;
+}
+
+function logSumExp(step: Step, axes: readonly number[], inputs: readonly Elements[]): Core[] {
+  const over = (op: ReduceOp): Core => reduce(step, { kind: "reduce", op, axes }, inputs);
+  const top = over("max");
+  const total = new Float64Array(top.length);
+  const compute = compileExpr(step.pre!);
+  const from = step.inputs[0]?.shape ?? step.shape;
+  const strides = denseStrides(step.shape).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
+  eachIndex(from, strides, (i, at) => {
+    total[at]! += Math.exp(
+      compute(
+        Float64Array.from(inputs, (one) => one[i]!),
+        [],
+      ) - top[at]!,
+    );
+  });
+  return [total.map((sum, at) => top[at]! + Math.log(sum)), over("argmax")];
 }
 
 function matmul(shape: Shape, a: Elements, aShape: Shape, b: Elements): Core {
