@@ -14,8 +14,10 @@ import type { Command as WorkerCommand } from "./worker.js";
 interface Task {
   readonly name: string;
   readonly work: Work;
-  /** Steps in a turn, and turns. */
+  /** Steps in a turn. */
   readonly steps: number;
+  /** Steps of either side before the first turn (2 by default): where a step is short, until its JavaScript is compiled. */
+  readonly warmUp?: number;
 }
 
 interface WorkerAnswer {
@@ -40,7 +42,7 @@ const layout: Layout = "channels-last";
 
 const tasks: Task[] = [
   { name: "alexnet-step", work: { what: "alexnet-step", batchSize: 128, layout }, steps: 1 },
-  { name: "lenet-step", work: { what: "lenet-step", batchSize: 256, layout }, steps: 20 },
+  { name: "lenet-step", work: { what: "lenet-step", batchSize: 256, layout }, steps: 20, warmUp: 400 },
   // What TypeScript's libraries can do in a minute.
   { name: "lenet-small-step", work: { what: "lenet-step", batchSize: 32, layout }, steps: 2 },
   { name: "sgemm-2048", work: { what: "sgemm", m: 2048, n: 2048, k: 2048 }, steps: 3 },
@@ -66,7 +68,7 @@ class Worker {
   ) {}
 
   /** Our own side, or that of a peer. */
-  static async start(work: Work, by: { peer: TypeScriptPeer } | OwnSide): Promise<Worker> {
+  static async start({ work, warmUp }: Task, by: { peer: TypeScriptPeer } | OwnSide): Promise<Worker> {
     const peer = "peer" in by ? by.peer : undefined;
     const file = peer === undefined ? "./worker.ts" : "./peer_worker.js";
     const child = fork(
@@ -74,7 +76,12 @@ class Worker {
       peer === undefined ? [] : [peer],
       peer === undefined ? { execArgv: ["--import", "tsx"] } : {},
     );
-    const { flop, device } = await Worker.ask(child, { cmd: "setup", work, ...("peer" in by ? {} : by) });
+    const { flop, device } = await Worker.ask(child, {
+      cmd: "setup",
+      work,
+      ...(warmUp && { warmUp }),
+      ...("peer" in by ? {} : by),
+    });
     return new Worker(child, flop, device);
   }
 
@@ -144,14 +151,14 @@ interface Rival {
 
 /** PyTorch as it is installed and tuned, in both layouts where layouts matter: the better one of each counts. */
 async function rivals(task: Task, peer: Peer): Promise<Rival[]> {
-  if (peer !== "pytorch") return [{ side: await Worker.start(task.work, { peer }), name: peer }];
+  if (peer !== "pytorch") return [{ side: await Worker.start(task, { peer }), name: peer }];
   const layouts: Layout[] = task.work.what === "sgemm" ? ["contiguous"] : ["contiguous", "channels-last"];
   const started: Rival[] = [];
   for (const settings of ["tuned", "default"] as const) {
     for (const layout of layouts) {
       const side = await PyTorch.find({ tuned: settings === "tuned" });
       if ("missing" in side) throw new Error(side.missing);
-      await side.setup({ ...task.work, layout } as Work);
+      await side.setup({ ...task.work, layout } as Work, task.warmUp);
       started.push({ side, name: `PyTorch, ${settings}`, layout });
     }
   }
@@ -205,7 +212,7 @@ async function measure(
   against: Peer | undefined,
   peak: () => number,
 ): Promise<Result> {
-  const worker = await Worker.start(task.work, own);
+  const worker = await Worker.start(task, own);
   const ours = new Tally(worker);
   const theirs = (against ? await rivals(task, against) : []).map((rival) => ({
     ...rival,

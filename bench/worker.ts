@@ -6,11 +6,26 @@ import type { Work } from "./pytorch.js";
 import { type Prepared, prepare } from "./work.js";
 
 export type Command =
-  | { cmd: "setup"; work: Work; device?: DeviceName; threads?: number }
+  | { cmd: "setup"; work: Work; warmUp?: number; device?: DeviceName; threads?: number }
   | { cmd: "run"; steps: number }
   | { cmd: "memory" };
 
 let prepared: Prepared | null = null;
+
+/** The seconds of each step. As train() does it: the next step is recorded while one runs. */
+async function run({ step }: Prepared, steps: number): Promise<number[]> {
+  const seconds: number[] = [];
+  let start = performance.now();
+  let running = step();
+  for (let i = 1; i <= steps; i++) {
+    const next = i < steps ? step() : Promise.resolve();
+    await running;
+    running = next;
+    seconds.push((performance.now() - start) / 1000);
+    start = performance.now();
+  }
+  return seconds;
+}
 
 async function answer(command: Command): Promise<object> {
   if (command.cmd === "memory") {
@@ -18,25 +33,15 @@ async function answer(command: Command): Promise<object> {
     return { peakMemoryMB: Number(peak?.[1] ?? 0) / 1024 };
   }
   if (command.cmd === "setup") {
-    const { device: name = "cpu", threads } = command;
+    const { device: name = "cpu", threads, warmUp = 2 } = command;
     const device = await openDevice(name, threads === undefined ? {} : { threads });
     useDevice(device);
     prepared = await prepare(command.work);
-    for (let i = 0; i < 2; i++) await prepared.step();
+    await run(prepared, warmUp);
     return { flop: prepared.flop, device: device.description };
   }
-  // As train() does it: the next step is recorded while one runs.
-  const seconds: number[] = [];
   const faults = process.resourceUsage().minorPageFault;
-  let start = performance.now();
-  let running = prepared!.step();
-  for (let i = 1; i <= command.steps; i++) {
-    const next = i < command.steps ? prepared!.step() : Promise.resolve();
-    await running;
-    running = next;
-    seconds.push((performance.now() - start) / 1000);
-    start = performance.now();
-  }
+  const seconds = await run(prepared!, command.steps);
   return { seconds, pageFaults: process.resourceUsage().minorPageFault - faults };
 }
 

@@ -13,11 +13,11 @@ constexpr int kSplat = 16;
 
 // Walks axes in order without dividing.
 struct Walker {
-  const Axes& axes;
+  const OperandAxes& axes;
   int64_t at;
   int64_t index[kMaxRank];
 
-  Walker(const Axes& a, int64_t start) : axes(a), at(0) {
+  Walker(const OperandAxes& a, int64_t start) : axes(a), at(0) {
     for (int i = a.count - 1; i >= 0; i--) {
       index[i] = start % a.size[i];
       at += index[i] * a.stride[i];
@@ -118,7 +118,7 @@ void spill(const Stream& s, int64_t row, int rows, int64_t column, int columns, 
 
 }  // namespace
 
-void Axes::add(int64_t n, int64_t s) {
+void OperandAxes::add(int64_t n, int64_t s) {
   if (n == 1) return;
   if (count && stride[count - 1] == s * n) {
     size[count - 1] *= n;
@@ -129,7 +129,7 @@ void Axes::add(int64_t n, int64_t s) {
   stride[count++] = s;
 }
 
-int64_t Axes::at(int64_t index) const {
+int64_t OperandAxes::at(int64_t index) const {
   if (count <= 1) return count ? index * stride[0] : 0;
   int64_t where = 0;
   for (int i = count - 1; i > 0; i--) {
@@ -185,7 +185,7 @@ void Tiles::matrix(const int* rowAxes, int rowCount, const int* columnAxes, int 
   for (int i = 0; i < columnCount; i++) columnTotal_ *= shape[columnAxes[i]];
   allFlat_ = true;
   const auto split = [&](Stream& s) {
-    s.rows = s.columns = Axes{};
+    s.rows = s.columns = OperandAxes{};
     for (int i = 0; i < rowCount; i++) s.rows.add(shape[rowAxes[i]], s.strides[rowAxes[i]]);
     for (int i = 0; i < columnCount; i++) s.columns.add(shape[columnAxes[i]], s.strides[columnAxes[i]]);
     s.sameRows = s.rows.count == 0 || (s.rows.count == 1 && s.rows.stride[0] == 0);
@@ -393,7 +393,7 @@ void pointwise(Pool& pool, Tiles& tiles) {
   int start = std::max(0, rank - 1);
   for (; start > 0; start--) {
     const auto splits = [&](const Stream& s) {
-      Axes axes;
+      OperandAxes axes;
       for (int i = start - 1; i < rank; i++) axes.add(tiles.shape[order[i]], s.strides[order[i]]);
       return axes.count > 1;
     };

@@ -9,7 +9,7 @@
 namespace flybrick {
 
 // Some axes of a step as one operand sees them, merged where its strides allow; outermost first.
-struct Axes {
+struct OperandAxes {
   int count = 0;
   int64_t size[kMaxRank], stride[kMaxRank];
 
@@ -30,7 +30,7 @@ struct Stream {
   char* data = nullptr;  // resolved each run, offset folded in
 
   // Set by matrix(): columns one after the other in memory; rows too; the same for all rows, all columns.
-  Axes rows, columns;
+  OperandAxes rows, columns;
   bool unit, flat, sameRows, sameColumns;
 
   bool constant() const { return sameRows && sameColumns; }
