@@ -284,6 +284,31 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     }
   });
 
+  const lines: [shape: Shape, axis: number, strides?: readonly number[]][] = [
+    [[300, 10], 1],
+    [[3, 30_000], 1],
+    [[900, 33], 0],
+    [[7, 1, 5], 1],
+    [[33, 17], 0, [1, 33]],
+  ];
+  test.each(lines)("logSumExp of %j over %j", async (shape, axis, strides) => {
+    const kept = shape.map((size, i) => (i === axis ? 1 : size));
+    const tensors = [floats(elementCount(shape)), floats(elementCount(kept)), ints(elementCount(kept), 2)];
+    // Exponentials would overflow, one result is not a number, and one row starts with what adds nothing.
+    tensors[0]!.data.forEach((value, i, all) => {
+      all[i] = i === 2 ? Number.NaN : i === shape.at(-1)! * 2 ? Number.NEGATIVE_INFINITY : 200 * value;
+    });
+    const outputs = [
+      { target: at(1, "f32", kept), expr: core(0, "f32") },
+      { target: at(2, "i32", kept), expr: core(1, "i32") },
+    ];
+    const kernel = { kind: "reduce", op: "logSumExp", axes: [axis] } as const;
+    await check(tensors, [step(kernel, kept, [at(0, "f32", shape, strides)], outputs, [], x(0))], {
+      relative: 1e-6,
+      absolute: 1e-5,
+    });
+  });
+
   test("integers, and reductions of nothing", async () => {
     const tensors = [ints(12_000, 1000), ints(40, 9), ints(300, 9), floats(3), floats(3)];
     const nothing = at(0, "f32", [0, 3]);

@@ -30,7 +30,7 @@ function splitsOf({ kernel, shape, inputs }: Step): number {
   const most = Math.min(mostSplits, Math.floor(mostPartials / Math.max(1, outputs)));
   if (kernel.kind === "reduce") {
     // A workgroup takes an output; several only where few outputs take very long.
-    if (kernel.op === "argmax") return 1;
+    if (kernel.op === "argmax" || kernel.op === "logSumExp") return 1;
     const count = elementCount(inputs[0]?.shape ?? shape) / Math.max(1, outputs);
     return outputs > 32 || count < 2 ** 17 ? 1 : Math.max(1, Math.min(most, Math.ceil(count / 2 ** 14)));
   }

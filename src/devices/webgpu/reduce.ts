@@ -13,7 +13,7 @@ const manyOutputs = 16_384;
 
 type Reduce = Extract<PlanKernel, { kind: "reduce" }>;
 
-/** The type of a reduction's elements; of its result too, but for argmax. */
+/** The type of a reduction's elements; of its result too, but for a place. */
 export function elementType(frame: Frame): "f32" | "i32" {
   return frame.step.pre!.type === "f32" ? "f32" : "i32";
 }
@@ -69,50 +69,70 @@ let value = ${value};`;
       ? `let first = c0 * ${share}u;\nlet last = min(first + ${share}u, ${count}u);`
       : `let first = 0u;\nlet last = ${count}u;`;
   const { state, take } = operations(kernel.op, type);
-  const cores: WgslType[] = [kernel.op === "argmax" ? "i32" : type];
-  const done =
-    kernel.op === "argmax"
-      ? "let core0 = bitcast<i32>(found_at);"
+  const isLogSumExp = kernel.op === "logSumExp";
+  const findsPlace = isLogSumExp || kernel.op === "argmax";
+  const cores: WgslType[] = isLogSumExp ? ["f32", "i32"] : [findsPlace ? "i32" : type];
+  const place = "bitcast<i32>(found_at);";
+  const done = isLogSumExp
+    ? `let core0 = best + log_of(total);\nlet core1 = ${place}`
+    : findsPlace
+      ? `let core0 = ${place}`
       : count === 0 && kernel.op !== "sum" && type === "f32"
         ? "let core0 = nan();"
         : "let core0 = best;";
-  const loop = (start: string, stride: string): string => `${range}
-${state}
-for (var r = ${start}; r < last; r += ${stride}) {
-${element}
-${take}
-}`;
+  const loop = (start: string, stride: string, each: string): string =>
+    `for (var r = ${start}; r < last; r += ${stride}) {\n${element}\n${each}\n}`;
+  const find = (start: string, stride: string): string => `${range}\n${state}\n${loop(start, stride, take)}`;
+  // The largest is known by then, so nothing overflows.
+  const sumExp = (start: string, stride: string): string =>
+    isLogSumExp ? `var total = 0f;\n${loop(start, stride, "total += exp_of(value - best);")}` : "";
 
   const outputs = elementCount(step.shape);
   if (share <= alone || outputs >= manyOutputs)
-    return eachElement(frame, cores, `${bases.join("\n")}\n${loop("first", "1u")}\n${done}`);
+    return eachElement(frame, cores, [...bases, find("first", "1u"), sumExp("first", "1u"), done].join("\n"));
 
-  const isArgmax = kernel.op === "argmax";
   return {
     functions: `${frame.finish(cores)}var<workgroup> shared_best: array<${type}, ${sharing}>;
-${isArgmax ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,
+${findsPlace ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,
     body: `${decode("group", step.shape, at)}
 ${bases.join("\n")}
-${loop("first + lane", `${sharing}u`)}
+${find("first + lane", `${sharing}u`)}
 shared_best[lane] = best;
-${isArgmax ? "shared_at[lane] = found_at;" : ""}
+${findsPlace ? "shared_at[lane] = found_at;" : ""}
 for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
 workgroupBarrier();
 if (lane < half) {
 let value = shared_best[lane + half];
-${isArgmax ? "let r = shared_at[lane + half];" : ""}
+${findsPlace ? "let r = shared_at[lane + half];" : ""}
 ${take}
 shared_best[lane] = best;
-${isArgmax ? "shared_at[lane] = found_at;" : ""}
+${findsPlace ? "shared_at[lane] = found_at;" : ""}
 }
 }
+${isLogSumExp ? together(sumExp("first + lane", `${sharing}u`)) : ""}
 if (lane == 0u) {
 ${done}
-finish(${[...at, "core0"].join(", ")});
+finish(${[...at, ...cores.map((_, k) => `core${k}`)].join(", ")});
 }`,
     threads: sharing,
     workgroups: outputs,
   };
+}
+
+/** Every thread learns the largest element, sums its share of the exponentials, and the first one adds them up. */
+function together(sumExp: string): string {
+  return `workgroupBarrier();
+best = shared_best[0];
+workgroupBarrier();
+${sumExp}
+shared_best[lane] = total;
+for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
+workgroupBarrier();
+if (lane < half) {
+total += shared_best[lane + half];
+shared_best[lane] = total;
+}
+}`;
 }
 
 /** The running state of a reduction, and how it takes an element or another thread's state. */
@@ -127,7 +147,8 @@ function operations(op: Reduce["op"], type: "f32" | "i32"): { state: string; tak
       const take = `best = ${op}_${type}(best, value);`;
       return { state: `var best = ${op === "max" ? lowest : highest};`, take };
     }
-    case "argmax": {
+    case "argmax":
+    case "logSumExp": {
       // The first of equals; a NaN is larger than all else.
       const nan = type === "f32" ? "(is_nan(value) && (!is_nan(best) || r < found_at)) || " : "";
       const guard = type === "f32" ? "!is_nan(best) && !is_nan(value) && " : "";
