@@ -11,7 +11,6 @@ import {
   type VariantSummary,
   variantNames,
 } from "../experiments/ablation.js";
-import { ablationCharts } from "../experiments/ablation_charts.js";
 import { provenanceOf } from "../experiments/kept.js";
 import { chosenNames } from "../experiments/names.js";
 import { useDevice } from "../tensor/evaluate.js";
@@ -89,6 +88,7 @@ export function addAblate(program: Command): void {
       variants: rows,
     };
     await atomicWrite(join(out, "summary.json"), `${JSON.stringify(result, undefined, 1)}\n`);
+    const { ablationCharts } = await import("../experiments/ablation_charts.js");
     const charts = ablationCharts(summaries, study.title);
     for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
     if (flags.json) for (const row of rows) printJson({ event: "variant", ...row });

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { loadImageSet } from "../data/index.js";
 import { type Cell, type Comparison, type ComparisonOptions, compare } from "../experiments/comparison.js";
-import { comparisonCharts } from "../experiments/comparison_charts.js";
 import { learnerNames, rowNames, threeEras } from "../experiments/comparison_plan.js";
 import { provenanceOf } from "../experiments/kept.js";
 import { chosenNames } from "../experiments/names.js";
@@ -90,6 +89,7 @@ async function run(flags: CompareFlags): Promise<void> {
     ...provenanceOf([...comparison.networks, ...comparison.cells]),
   };
   await atomicWrite(join(out, "summary.json"), `${JSON.stringify(summary, undefined, 1)}\n`);
+  const { comparisonCharts } = await import("../experiments/comparison_charts.js");
   const charts = comparisonCharts(comparison, data);
   for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
   for (const table of tables(comparison)) note(`\n${table}`);

@@ -5,7 +5,6 @@ import { openRun } from "../deploy/saved_run.js";
 import { loadSharp } from "../deploy/sharp.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
-import { chartsOf, reportPage } from "../views/report_page.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { inspectRun, pagePolicy, readReport } from "./run_report.js";
 import { loadData } from "./training_run.js";
@@ -42,6 +41,7 @@ export function addReport(program: Command): void {
     if (!inspection)
       process.stderr.write(`${path} holds no weights yet: the report shows its curves alone.\n`);
     const whole = { ...report, inspection };
+    const { chartsOf, reportPage } = await import("../views/report_page.js");
     const write = async (name: string, content: Uint8Array | string): Promise<void> => {
       const file = join(out, name);
       await atomicWrite(file, content, "choose another --out");

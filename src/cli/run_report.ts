@@ -8,7 +8,8 @@ import { isModelFile, modelTitle, publishedResult } from "../models/model_file.j
 import { epochsSinceBest } from "../train/callbacks.js";
 import { inspect } from "../train/inspection.js";
 import type { RunConfig } from "../train/run_config.js";
-import { type Inspection, pageStyle, type Report } from "../views/report_page.js";
+import { pageStyle } from "../views/page_style.js";
+import type { Inspection, Report } from "../views/report_page.js";
 import { recipeTitle } from "./recipe_words.js";
 
 const environmentKeys = [

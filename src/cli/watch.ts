@@ -4,7 +4,6 @@ import type { Command } from "commander";
 import { openRun } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";
 import type { Report } from "../views/report_page.js";
-import { serveLive } from "./live_page.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, wholeNumber } from "./options.js";
 import { inspectRun, readReport } from "./run_report.js";
 import { loadData } from "./training_run.js";
@@ -30,6 +29,7 @@ export function addWatch(program: Command): void {
   addDeviceOptions(command).action(async (path: string, flags: WatchFlags) => {
     const run = await openRun(path, flags);
     let report: Report = await readReport(run);
+    const { serveLive } = await import("./live_page.js");
     const page = await serveLive(() => report, flags.port);
     console.log(`${page.url} shows ${path}; Ctrl-C ends it.`);
     const ended = new AbortController();

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LivePage, serveLive } from "../../src/cli/live_page.js";
-import { pageStyle } from "../../src/views/report_page.js";
+import { pageStyle } from "../../src/views/page_style.js";
 import { epochs, report } from "../views/report.js";
 
 let now = report();
