@@ -246,7 +246,7 @@ describe("a run by another recipe", () => {
     for (const one of ["--schedule cosine", "--clip-grad-norm 5", "--normalize 0.286,0.353"])
       expect(settings).toContain(one);
     expect(settings).not.toMatch(/--batch-size|--optimizer/);
-    expect(outcome.stdout).toMatch(/Done \(recipe fast\): /);
+    expect(outcome.stdout).toMatch(/Done \(recipe fast but for [^)]+\): /);
   });
 
   test("is recorded, flags before the recipe, normalization in numbers", () => {
@@ -597,7 +597,7 @@ describe("a user's own model file", () => {
     const evaluated = await flybrick("evaluate", run);
     expect(evaluated.code).toBe(0);
     expect(evaluated.stdout).toMatch(
-      /^\S+ \(recipe notebook\) from \S+ on the test images of Fashion-MNIST, 6,000 training and 1,000 test images, /,
+      /^\S+ \(recipe notebook[^)]*\) from \S+\ntest images of Fashion-MNIST, 6,000 training and 1,000 test images, /,
     );
     expect((await flybrick("summary", file)).stdout).toContain("[1, 12]");
   });

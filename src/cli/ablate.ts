@@ -63,7 +63,7 @@ export function addAblate(program: Command): void {
       if (!flags.json) console.log(text);
     };
     const { setting } = study;
-    note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${setting.epochs} epochs`);
+    note(`${study.title}: ${setting.images.toLocaleString("en-US")} images, ${epochsText(setting.epochs)}`);
     note(data.source);
     note(`device: ${deviceText(device)}`);
     const onTrial: StudyOptions["onTrial"] = (trial, { done, total, isKept }) => {
@@ -93,19 +93,25 @@ export function addAblate(program: Command): void {
     for (const [file, svg] of Object.entries(charts)) await atomicWrite(join(out, file), svg);
     if (flags.json) for (const row of rows) printJson({ event: "variant", ...row });
     const percent = ({ mean, deviation }: { mean: number; deviation: number }): string =>
-      `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
+      setting.seeds.length === 1
+        ? (100 * mean).toFixed(1)
+        : `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
     const header = ["variant", "test acc %", "train acc %", "learning rate", "to 75 % train", "parameters"];
     const table = rows.map((row) => [
       row.variant,
       percent(row.testAccuracy),
       `${percent(row.trainAccuracy)}${row.diverged > 0 ? ` (${row.diverged} diverged)` : ""}`,
       rateText(row),
-      row.epochsToQuarterError === null ? "never" : `${row.epochsToQuarterError} epochs`,
+      row.epochsToQuarterError === null ? "never" : epochsText(row.epochsToQuarterError),
       row.parameters.toLocaleString("en-US"),
     ]);
     note(`\n${alignedLines([header, ...table], 1).join("\n")}`);
     note(`\n${out} holds summary.json, ${Object.keys(charts).join(", ")} and the trials.`);
   });
+}
+
+function epochsText(count: number): string {
+  return count === 1 ? "1 epoch" : `${count} epochs`;
 }
 
 function studyHelp(): string {

@@ -19,9 +19,10 @@ export function addDevices(program: Command): void {
         console.log(`${available ? (name === used ? "*" : " ") : "x"} ${name.padEnd(10)} ${description}`);
         for (const line of details) console.log(`             ${line}`);
       }
-      if (!flags.json)
-        console.log(
-          "\n* is what --device auto takes: a real GPU first, never a software adapter. x cannot be used.",
-        );
+      if (flags.json) return;
+      const isOneMissing = reports.some(({ available }) => !available);
+      console.log(
+        `\n* is what --device auto takes: a real GPU first, never a software adapter.${isOneMissing ? " x cannot be used." : ""}`,
+      );
     });
 }

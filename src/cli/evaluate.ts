@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { loadNetwork, openRun } from "../deploy/saved_run.js";
+import { modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
 import { evaluate } from "../train/evaluate.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf, weightsOption } from "./options.js";
+import { recipeTitle } from "./recipe_words.js";
 import { printJson } from "./reporters.js";
 import { loadData } from "./training_run.js";
 
@@ -41,9 +43,8 @@ export function addEvaluate(program: Command): void {
           examplesPerSecond,
         });
       else {
-        console.log(
-          `${config.model} (recipe ${config.recipe}) from ${path} on the test images of ${data.source}`,
-        );
+        console.log(`${modelTitle(config.model)} (recipe ${recipeTitle(config)}) from ${path}`);
+        console.log(`test images of ${data.source}`);
         console.log(
           `loss ${loss.toFixed(4)}, accuracy ${accuracy.toFixed(4)}, ${examplesPerSecond.toFixed(0)} examples/s`,
         );

@@ -53,10 +53,10 @@ export function addNotebook(program: Command): void {
             "to about 0.7 test accuracy. For all the data: npm start -- --full",
         );
       } else print("Expect about 0.75 test accuracy after the first epoch and 0.88 after the tenth.");
-      print(
-        `Training: batch ${config.batchSize}, SGD with learning rate ${config.learningRate}, ${config.epochs} epochs.\n`,
-      );
       const path = flags.out ?? nextRunDirectory("runs", "alexnet");
+      print(
+        `Training into ${path}: batch ${config.batchSize}, SGD with learning rate ${config.learningRate}, ${config.epochs} epochs.\n`,
+      );
       const view = terminalReporter(config, ({ examplesPerSecond }) =>
         data.isSample
           ? `At this speed ten epochs of the full data (--full) would take about ${duration((10 * (fullSet + 3_500)) / examplesPerSecond)}.`

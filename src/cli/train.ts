@@ -35,7 +35,7 @@ import {
   share,
   wholeNumber,
 } from "./options.js";
-import { differenceFromNotebook, recipeHelp } from "./recipe_words.js";
+import { differenceFromNotebook, recipeHelp, recipeTitle } from "./recipe_words.js";
 import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
 import { inNumbers, loadData, runTraining, stoppedText } from "./training_run.js";
 
@@ -243,6 +243,7 @@ async function runAndReport(
   const data = await loadData(config, view.note);
   view.note(`${modelTitle(model)} on ${data.source}`);
   view.note(`device: ${deviceText(device)}`);
+  view.note(`run: ${path}`);
   const warning = resumed && deviceWarning(resumed, device);
   if (warning) view.note(warning);
   try {
@@ -254,7 +255,10 @@ async function runAndReport(
     if (outcome.stopped) process.exitCode = stoppedCode;
     if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
     else if (outcome.stopped) view.note(stoppedText(outcome.steps, path));
-    else view.note(`Done (recipe ${recipe}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`);
+    else
+      view.note(
+        `Done (recipe ${recipeTitle(config)}): ${path} holds model.safetensors, metrics.jsonl and curves.svg.`,
+      );
   } finally {
     view.stop();
   }

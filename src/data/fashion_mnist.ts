@@ -84,7 +84,7 @@ export async function loadImageSet(options: LoadOptions): Promise<ImageSet> {
 /** `loadImageSet` for any data set in the same four files. */
 export async function loadFrom(origin: Origin, options: LoadOptions): Promise<ImageSet> {
   const { title, systemDirectory } = origin;
-  if (options.sample === true) return readSample(origin, "as asked for");
+  if (options.sample === true) return readSample(origin);
   if (options.directory !== undefined) {
     const missing = fileNames.filter((name) => locate(options.directory!, name) === undefined);
     if (missing.length > 0) {
@@ -138,14 +138,18 @@ function isComplete(directory: string): boolean {
   return fileNames.every((name) => locate(directory, name) !== undefined);
 }
 
-async function readSample(origin: Origin, why: string): Promise<ImageSet> {
+async function readSample(origin: Origin, why?: string): Promise<ImageSet> {
   if (origin.sampleDirectory === undefined) {
     throw new UserError(`No sample of ${origin.title} ships with Flybrick: load the whole set instead.`);
   }
   if (!isComplete(origin.sampleDirectory)) {
     throw new UserError(`The sample is missing from ${origin.sampleDirectory}: install flybrick again.`);
   }
-  const set = await readSet(origin, origin.sampleDirectory, `the sample that ships with Flybrick, ${why}`);
+  const set = await readSet(
+    origin,
+    origin.sampleDirectory,
+    `the sample that ships with Flybrick${why === undefined ? "" : `, ${why}`}`,
+  );
   return { ...set, isSample: true };
 }
 

@@ -91,7 +91,7 @@ export const studies = {
       size: 112,
       images: 20_000,
       validationImages: 1000,
-      epochs: 6,
+      epochs: 3,
       batchSize: 128,
       momentum: 0,
       learningRates: [0.01],

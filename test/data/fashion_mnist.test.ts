@@ -62,7 +62,7 @@ describe("the sample", () => {
     expect(classNames).toHaveLength(10);
     expect(isSample).toBe(true);
     expect(source).toBe(
-      "Fashion-MNIST, 6,000 training and 1,000 test images, the sample that ships with Flybrick, as asked for.",
+      "Fashion-MNIST, 6,000 training and 1,000 test images, the sample that ships with Flybrick.",
     );
     // The book's first training images: an ankle boot, t-shirts, a dress.
     expect([...train.labels.subarray(0, 6)]).toEqual([9, 0, 0, 3, 0, 2]);
