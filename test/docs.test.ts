@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { diagnosticsOf } from "./types/compiler.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -22,6 +24,23 @@ test("the loop of your own has ten lines, and learns", async () => {
   const accuracies = [...stdout.matchAll(/accuracy: (\S+),/g)].map(([, value]) => Number(value));
   expect(accuracies).toHaveLength(2);
   expect(accuracies.at(-1)).toBeGreaterThan(0.6);
+});
+
+/** Every block of TypeScript in the README and the documents, by where it stands. */
+const blocks = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)]
+  // A page's code needs a browser's types; test/pages runs it.
+  .filter((path) => path.endsWith(".md") && path !== "docs/browser.md")
+  .flatMap((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    return [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(({ 1: code, index }) => ({
+      place: `${path}:${text.slice(0, index).split("\n").length + 1}`,
+      code: code!,
+    }));
+  })
+  .filter(({ code }) => !code.includes('url: "fashion-mnist"'));
+
+test.each(blocks)("the code at $place is whole, and its types are right", ({ code }) => {
+  expect(diagnosticsOf(join(root, "block.ts"), code).map(({ message }) => message)).toEqual([]);
 });
 
 test("the history says what the results say", async () => {
