@@ -224,7 +224,7 @@ export class Stepper {
     const now = performance.now();
     if (now - this.rested < 50 && done < this.total) return;
     this.options.onProgress?.({ what: this.what, done, total: this.total });
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve));
     this.rested = performance.now();
   }
 }

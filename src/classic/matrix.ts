@@ -49,14 +49,18 @@ export function pixelFeatures(images: LabelledImages, { scale = 1 / 255 } = {}):
 
 /** Some rows, in the order given, as a matrix of their own. */
 export function takeRows(x: Matrix, numbers: ArrayLike<number>): Matrix {
+  const wrong = Array.from(numbers).find((k) => !Number.isInteger(k) || k < 0 || k >= x.rows);
+  if (wrong !== undefined) throw new RangeError(`takeRows: there is no row ${wrong} of ${x.rows}`);
   const out = zeroMatrix(numbers.length, x.columns);
   for (let i = 0; i < numbers.length; i++) out.values.set(row(x, numbers[i]!), i * x.columns);
   return out;
 }
 
-/** Features side by side, such as learned ones and HOG. Throws a RangeError where the numbers of rows differ. */
+/** Features side by side, such as learned ones and HOG. Throws a RangeError where the numbers of rows differ, or there are none. */
 export function concatFeatures(...parts: readonly Matrix[]): Matrix {
-  const rows = parts[0]?.rows ?? 0;
+  const [first] = parts;
+  if (!first) throw new RangeError("concatFeatures: no features; give at least one matrix");
+  const { rows } = first;
   if (parts.some((part) => part.rows !== rows))
     throw new RangeError(
       `concatFeatures: rows differ, ${parts.map((part) => part.rows).join(" and ")}; give features of the same examples`,

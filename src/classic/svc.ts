@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
 import { shuffledOrder } from "../data/batches.js";
 import type { SvmProblem, SvmSolution } from "../devices/learners.js";
-import { Classifier, isCount, requireSetting, type WorkOptions } from "./estimator.js";
+import { Classifier, isCount, requireSeed, requireSetting, type WorkOptions } from "./estimator.js";
 import { learners } from "./learners.js";
 import { type Matrix, requireFiniteNorms, requireMemory, row, takeRows, zeroMatrix } from "./matrix.js";
 import { couplePairs, fitSigmoid, sigmoidAt } from "./platt.js";
@@ -74,6 +74,7 @@ export class Svc extends Classifier {
       tol = 1e-3,
       cacheSize = 1024,
       maxIter,
+      randomState = 0,
     } = options;
     requireSetting(C > 0 && C < Number.POSITIVE_INFINITY, "C", C, "a number above 0");
     requireSetting(
@@ -90,7 +91,8 @@ export class Svc extends Classifier {
     );
     requireSetting(degree === 0 || isCount(degree), "degree", degree, "a whole number of at least 0");
     requireSetting(Number.isFinite(coef0), "coef0", coef0, "a finite number");
-    requireSetting(tol > 0, "tol", tol, "a number above 0");
+    requireSetting(tol > 0 && tol < Number.POSITIVE_INFINITY, "tol", tol, "a finite number above 0");
+    requireSeed(randomState);
     requireSetting(cacheSize > 0, "cacheSize", cacheSize, "a number of MiB above 0");
     requireSetting(
       maxIter === undefined || isCount(maxIter),
@@ -110,6 +112,10 @@ export class Svc extends Classifier {
     const members = Array.from({ length: classes }, (_, c) =>
       Int32Array.from(y.keys()).filter((i) => y[i] === c),
     );
+    if (this.options.probability && members.some(({ length }) => length < 2))
+      throw new UserError(
+        `a class has one example, and probabilities are fitted on examples held out: give at least two of each class, or leave out probability`,
+      );
     const pairs = pairsOf(classes).map(([i, j]) => problemOf(members[i]!, members[j]!));
     const solutions = await this.solve(x, gamma, pairs, "pairs", options);
     const model = assemble(x, pairs, solutions);
@@ -142,7 +148,7 @@ export class Svc extends Classifier {
     const least = native.svmLeastBytes(most) * atOnce;
     if (cacheBytes < least)
       throw new UserError(
-        `cacheSize is ${cacheSize} MiB and the kernel rows of two classes of ${most} examples together take ${Math.ceil(least / 2 ** 20)} at least; give as many, or fewer examples`,
+        `cacheSize is ${cacheSize} MiB and the kernel rows of two classes of ${most} examples together take ${Math.ceil(least / 2 ** 20)} MiB at least; give as many, or fewer examples`,
       );
     requireMemory(
       Math.min(cacheBytes, atOnce * most * most * 4) + (atOnce * most + x.rows) * x.columns * 4,

@@ -4,14 +4,21 @@ import { Dataset, type DatasetOptions, type ImageSet, type LabelledImages } from
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { sgd } from "../optim/index.js";
-import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";
 import { train } from "../train/train.js";
 import { DivergedError } from "../train/training_loop.js";
 import type { LayerStatisticsPoint } from "../views/layer_health.js";
-import { type Conditions, digestOf, fileName, type Kept, keptOrMade, keptUnder } from "./kept.js";
+import {
+  type Conditions,
+  digestOf,
+  fileName,
+  type Kept,
+  keptOrMade,
+  keptUnder,
+  makeResultsDirectory,
+} from "./kept.js";
 import { chosenNames } from "./names.js";
 import {
   alexnetLike,
@@ -284,7 +291,7 @@ export async function runStudy(
   const [first, ...others] = seeds as [number, ...number[]];
   const wanted = chosenNames("variant", variantNames(study), only);
   const digest = digestOf(data);
-  await makeDirectory(directory);
+  await makeResultsDirectory(directory);
   let done = 0;
   let total = wanted.length * (learningRates.length + others.length);
   /** Undefined where the variant is not asked for, and the trial is not kept. */

@@ -8,6 +8,7 @@ import {
   pixelFeatures,
   takeRows,
 } from "../classic/index.js";
+import { learners } from "../classic/learners.js";
 import {
   Dataset,
   type ImageSet,
@@ -18,7 +19,6 @@ import {
 import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
-import { makeDirectory } from "../train/atomic_write.js";
 import type { EpochResult } from "../train/callbacks.js";
 import { evaluate } from "../train/evaluate.js";
 import { firstKernels } from "../train/inspection.js";
@@ -42,6 +42,7 @@ import {
   type Kept,
   keptOrMade,
   keptUnder,
+  makeResultsDirectory,
 } from "./kept.js";
 import { chosenNames } from "./names.js";
 
@@ -143,6 +144,9 @@ export async function compare(
   const { seed = 0, onResult } = options;
   const rows = new Set(chosenNames("row", rowNames(plan), options.rows));
   const columns = new Set(chosenNames("learner", learnerNames(plan), options.learners));
+  // Told of before hours of networks, not after them.
+  const native = plan.learners.find(({ name, isNative }) => isNative && columns.has(name));
+  if (native && plan.featureSets.some(({ name }) => rows.has(name))) learners(native.name);
   const setting = {
     data: digestOf(data),
     trainImages: data.train.count,
@@ -171,7 +175,7 @@ export async function compare(
     return [whole];
   };
 
-  await makeDirectory(directory);
+  await makeResultsDirectory(directory);
   const networks: NetworkResult[] = [];
   for (const network of plan.networks)
     networks.push(

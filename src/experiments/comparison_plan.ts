@@ -17,16 +17,23 @@ interface Named {
 /** A learner that is given its features. */
 export interface Learner extends Named {
   readonly make: (seed: number) => Classifier;
+  /** Whether the CPU device's addon fits it, and no other device can. */
+  readonly isNative?: true;
 }
 
 const learners: readonly Learner[] = [
   { name: "softmax", make: () => logisticRegression({ C: 1, maxIter: 200 }) },
   { name: "nearest neighbours", make: () => kNeighborsClassifier({ nNeighbors: 5 }) },
-  { name: "linear SVM", make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }) },
-  { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }) },
+  {
+    name: "linear SVM",
+    make: (randomState) => linearSvc({ C: 0.1, maxIter: 200, randomState }),
+    isNative: true,
+  },
+  { name: "RBF SVM", make: () => svc({ C: 10, cacheSize: 4096 }), isNative: true },
   {
     name: "random forest",
     make: (randomState) => randomForestClassifier({ nEstimators: 100, randomState }),
+    isNative: true,
   },
 ];
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { UserError } from "../core/errors.js";
+import { fileProblem, UserError } from "../core/errors.js";
 import type { ImageSet, LabelledImages } from "../data/index.js";
 import { currentDevice } from "../tensor/evaluate.js";
-import { atomicWrite } from "../train/atomic_write.js";
+import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
 
 /** What every kept result says of itself. */
 export interface Kept {
@@ -15,6 +15,13 @@ export interface Kept {
 }
 
 export type Conditions = Readonly<Record<string, unknown>>;
+
+/** Makes the folder of results and those above it. Throws a UserError where that cannot be. */
+export async function makeResultsDirectory(path: string): Promise<void> {
+  await makeDirectory(path).catch((error: unknown) => {
+    throw new UserError(`${path} cannot be made, because ${fileProblem(error)}: choose another --out.`);
+  });
+}
 
 /** The result in a JSON file, or a new one, written there, and whether it was there before. */
 export interface Found<T> {

@@ -14,6 +14,7 @@ import {
   pipeline,
   saveModel,
   standardScaler,
+  takeRows,
 } from "../../src/classic/index.js";
 import { zeroMatrix } from "../../src/classic/matrix.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
@@ -214,6 +215,8 @@ describe("bad input is told in a sentence", () => {
     expect(() => logisticRegression({ C: -1 })).toThrow("C is -1; give a number above 0");
     await expect(kNeighborsClassifier({ nNeighbors: 500 }).fit(x, y)).rejects.toThrow("give at most as many");
     expect(() => concatFeatures(x, unseen)).toThrow("240 and 80");
+    expect(() => concatFeatures()).toThrow("give at least one matrix");
+    expect(() => takeRows(x, [0, 240])).toThrow("there is no row 240 of 240");
   });
 });
 

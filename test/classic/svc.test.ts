@@ -195,7 +195,7 @@ describe("on images", () => {
 describe("bad input is told in a sentence", () => {
   test("too little memory for kernel rows, settings out of range, no probabilities, the wrong device", async () => {
     await expect(svc({ cacheSize: 0.01 }).fit(x, y)).rejects.toThrow(
-      "cacheSize is 0.01 MiB and the kernel rows of two classes of 120 examples together take 1 at least",
+      "cacheSize is 0.01 MiB and the kernel rows of two classes of 120 examples together take 1 MiB at least",
     );
     expect(() => svc({ C: 0 })).toThrow("C is 0; give a number above 0");
     expect(() => svc({ kernel: "cubic" as "poly" })).toThrow(
@@ -204,6 +204,12 @@ describe("bad input is told in a sentence", () => {
     await expect((await svc({ maxIter: 1e6 }).fit(x, y)).predictProba(unseen)).rejects.toThrow(
       "make it with { probability: true }",
     );
+    expect(() => svc({ tol: Number.POSITIVE_INFINITY })).toThrow(
+      "tol is Infinity; give a finite number above 0",
+    );
+    expect(() => svc({ randomState: -1 })).toThrow("randomState is -1; give a whole number");
+    const few = [matrix([1, 2, 3], 3, 1), [0, 1, 1]] as const;
+    await expect(svc({ probability: true }).fit(...few)).rejects.toThrow("a class has one example");
     await expect(svc().fit(matrix([1, 2], 2, 1), [1, 1])).rejects.toThrow("one class only, 1");
     useDevice(openReference());
     await expect(svc().fit(x, y)).rejects.toThrow("the device in use is another");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { ImageSet, LabelledImages } from "../../src/data/index.js";
 import { loadImageSet } from "../../src/data/index.js";
+import { openReference } from "../../src/devices/reference/reference.js";
 import { type Cell, compare, type NetworkResult } from "../../src/experiments/comparison.js";
 import { comparisonCharts } from "../../src/experiments/comparison_charts.js";
 import { type ComparisonPlan, threeEras } from "../../src/experiments/comparison_plan.js";
@@ -113,6 +114,19 @@ describe.runIf(found)("a comparison", async () => {
     );
     await writeFile(join(out, "pixels_softmax.json"), "{");
     await expect(compare(plan, data, out)).rejects.toThrow(/pixels_softmax\.json is damaged: delete it/);
+  });
+
+  test("says before it trains anything that the device lacks the learners, or that results have no place", async () => {
+    useDevice(openReference());
+    const onResult = (): never => expect.unreachable();
+    await expect(compare(plan, data, join(directory, "none"), { onResult })).rejects.toThrow(
+      "linear SVM is fitted by the CPU device's addon",
+    );
+    useDevice(found![1]);
+    await writeFile(join(directory, "file"), "");
+    await expect(compare(plan, data, join(directory, "file", "results"), { onResult })).rejects.toThrow(
+      /results cannot be made, because .*: choose another --out/,
+    );
   });
 
   test("makes the rows and learners that are asked for, and names those that there are", async () => {
