@@ -7,6 +7,11 @@ import { crossEntropy } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { type Agreeing, requireAgreement } from "./agreement.js";
 
+/** How many of the logits [n, classes] are largest at their label, f32 []. */
+export function hitsOf(logits: Tensor, labels: Tensor): Tensor {
+  return cast(sum(equal(argmax(logits.detach(), 1), labels)), "f32");
+}
+
 export interface Evaluation {
   /** Mean cross-entropy, in nats. */
   readonly loss: number;
@@ -22,12 +27,11 @@ export class RunningMetrics {
   readonly hits = variable(zeros([]));
   examples = 0;
 
-  /** Adds a batch's mean loss and the hits of its logits [n, classes], recorded with the step that computes them. */
-  add(loss: Tensor, logits: Tensor, labels: Tensor): void {
-    const n = labels.shape[0]!;
+  /** Adds the mean loss and the hits of n examples, recorded with the step that computes them. */
+  add(loss: Tensor, hits: Tensor, n: number): void {
     this.examples += n;
     this.loss.assign(add(this.loss, mul(loss.detach(), n)));
-    this.hits.assign(add(this.hits, cast(sum(equal(argmax(logits.detach(), 1), labels)), "f32")));
+    this.hits.assign(add(this.hits, hits));
   }
 
   /** Means over what was added; waits for the device. */
@@ -69,7 +73,7 @@ export async function evaluate(net: Module, set: Dataset, batchSize = 256): Prom
         Int32Array.from({ length: Math.min(size, set.count - from) }, (_, k) => from + k),
       );
       const logits = net.forward(x);
-      metrics.add(crossEntropy(logits, y), logits, y);
+      metrics.add(crossEntropy(logits, y), hitsOf(logits, y), y.shape[0]!);
       const next = compute();
       await running;
       running = next;
