@@ -100,7 +100,11 @@ export function randn<const S extends Shape>(shape: S): Tensor<Exact<S>, "f32"> 
   const f = (value: number): Expr => constant(value, "f32");
   const radius = call("sqrt", call("mul", f(-2), call("log", call("sub", f(1), unit(0, first.length)))));
   return new Tensor(
-    recordPointwise(call("mul", radius, call("cos", call("mul", f(2 * Math.PI), unit(first.length, inputs.length)))), inputs, shape),
+    recordPointwise(
+      call("mul", radius, call("cos", call("mul", f(2 * Math.PI), unit(first.length, inputs.length)))),
+      inputs,
+      shape,
+    ),
   );
 }
 

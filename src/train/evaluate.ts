@@ -1,6 +1,6 @@
 import { batchCount, type Dataset } from "../data/dataset.js";
 import type { Module } from "../nn/index.js";
-import { zeros } from "../ops/creation.js";
+import { full, zeros } from "../ops/creation.js";
 import { add, cast, equal, mul } from "../ops/pointwise.js";
 import { argmax, sum } from "../ops/reduce.js";
 import { crossEntropy } from "../ops/softmax.js";
@@ -21,6 +21,12 @@ export interface Evaluation {
   readonly examplesPerSecond: number;
 }
 
+interface RunningSums {
+  readonly loss: number;
+  readonly hits: number;
+  readonly examples: number;
+}
+
 /** Running sums that stay on the device: loss times examples, and hits. */
 export class RunningMetrics {
   readonly loss = variable(zeros([]));
@@ -36,15 +42,25 @@ export class RunningMetrics {
 
   /** Means over what was added; waits for the device. */
   async read(): Promise<{ loss: number; accuracy: number }> {
-    const [loss, hits] = await Promise.all([this.loss.item(), this.hits.item()]);
-    const count = Math.max(1, this.examples);
+    const { loss, hits, examples } = await this.sums();
+    const count = Math.max(1, examples);
     return { loss: loss / count, accuracy: hits / count };
   }
 
   reset(): void {
-    this.examples = 0;
-    this.loss.assign(zeros([]));
-    this.hits.assign(zeros([]));
+    this.restore({ loss: 0, hits: 0, examples: 0 });
+  }
+
+  /** The sums themselves; waits for the device. */
+  async sums(): Promise<RunningSums> {
+    const [loss, hits] = await Promise.all([this.loss.item(), this.hits.item()]);
+    return { loss, hits, examples: this.examples };
+  }
+
+  restore({ loss, hits, examples }: RunningSums): void {
+    this.examples = examples;
+    this.loss.assign(full([], loss));
+    this.hits.assign(full([], hits));
   }
 }
 

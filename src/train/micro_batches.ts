@@ -24,6 +24,8 @@ export interface BatchOutcome {
  * numbers belong to an example's place in the batch, so that dropout and augmentation are the same.
  */
 export class MicroBatches {
+  /** Of host time spent on recording batches. */
+  dataSeconds = 0;
   private sums: { loss: Tensor; hits: Tensor; gradients: GradientSums } | undefined;
 
   /**
@@ -110,7 +112,10 @@ export class MicroBatches {
     const { length } = numbers;
     const examples = (from: number, to: number): Batch => {
       setRandomState(random);
-      return drawFor({ first: from, count: to - from }, () => this.set.batch(numbers.slice(from, to)));
+      const range = { first: from, count: to - from };
+      const batch = timed(() => drawFor(range, () => this.set.batch(numbers.slice(from, to))));
+      this.dataSeconds += batch.seconds;
+      return batch.value;
     };
     const isWhole = from === 0 && to === length;
     // The batch turned round; its part begins at the other end.
@@ -134,4 +139,10 @@ function wholeBatchLayer(net: Module): Module | undefined {
     if (found) return found;
   }
   return undefined;
+}
+
+export function timed<T>(make: () => T): { value: T; seconds: number } {
+  const start = performance.now();
+  const value = make();
+  return { value, seconds: (performance.now() - start) / 1000 };
 }
