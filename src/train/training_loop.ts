@@ -102,7 +102,13 @@ export async function trainingLoop(
   try {
     return await loop(net, options, keeper, standing);
   } catch (error) {
-    throw explained(error, standing);
+    const reason = explained(error, standing);
+    if (reason !== error) {
+      // What was recorded for this device must not come with the next one's work.
+      for (const parameter of net.parameters()) parameter.grad = null;
+      await compute().catch(() => {});
+    }
+    throw reason;
   }
 }
 
