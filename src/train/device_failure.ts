@@ -16,10 +16,10 @@ export interface Standing {
  */
 export function explained(error: unknown, { steps, checkpoint, keepsCheckpoints }: Standing): unknown {
   const next = checkpoint
-    ? `The newest checkpoint is ${checkpoint.path}, of step ${checkpoint.steps}: open the device again and train with resume to go on from it`
+    ? `The newest checkpoint is ${checkpoint.path}, of step ${checkpoint.steps}: train with resume to go on from it`
     : keepsCheckpoints
-      ? "No checkpoint was written yet: open the device again and train anew"
-      : "This run keeps no checkpoints: open the device again and train anew";
+      ? "No checkpoint was written yet: train anew"
+      : "This run keeps no checkpoints: train anew";
   const text = (what: string): string => `training ended at step ${steps + 1}: ${what}. ${next}`;
   if (error instanceof DeviceLostError) return new DeviceLostError(text(error.message), { cause: error });
   if (error instanceof OutOfMemoryError) return new OutOfMemoryError(text(error.message), { cause: error });
