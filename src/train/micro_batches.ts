@@ -96,6 +96,8 @@ export class MicroBatches {
       sums.hits.assign(hits);
       sums.gradients.take(from === 0);
       const next = compute();
+      // If the one before fails, nobody waits for this one.
+      next.catch(() => {});
       await running;
       running = next;
     }
