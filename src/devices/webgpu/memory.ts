@@ -97,7 +97,7 @@ export class Memory {
   }
 
   /** Throws an OutOfMemoryError where there was no memory for it. */
-  require(buffer: GPUBuffer): void {
+  ensure(buffer: GPUBuffer): void {
     const failure = this.failures.get(buffer);
     if (failure) throw failure;
   }

@@ -193,9 +193,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
 
   /** Throws an OutOfMemoryError where there was no memory for something that a run needs. */
   function requireMemory(plan: WebgpuPrepared, bindings: readonly Binding[]): void {
-    for (let page = 0; page * pageBytes < plan.arenaBytes; page++) memory.require(arena[page]!);
-    for (const { buffer } of bindings) for (const { gpu } of slotsOf(buffer)) memory.require(gpu);
-    if (plan.scalars) memory.require(plan.scalars);
+    for (let page = 0; page * pageBytes < plan.arenaBytes; page++) memory.ensure(arena[page]!);
+    for (const { buffer } of bindings) for (const { gpu } of slotsOf(buffer)) memory.ensure(gpu);
+    if (plan.scalars) memory.ensure(plan.scalars);
   }
 
   function submit(commands: GPUCommandEncoder): void {
@@ -234,8 +234,8 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       let mapped: Promise<unknown> | undefined;
       await queue.run(() => {
         for (const { gpu: from, staging } of parts) {
-          memory.require(from);
-          memory.require(staging);
+          memory.ensure(from);
+          memory.ensure(staging);
         }
         const commands = gpu.createCommandEncoder();
         for (const { gpu: from, offset, bytes, staging } of parts)
