@@ -45,6 +45,7 @@ interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   sample?: true;
   resize?: number;
   epochs: number;
+  microBatch?: number;
   recipe: RecipeName;
   seed: number;
   weights?: string;
@@ -78,6 +79,11 @@ export function addTrain(program: Command): void {
         .default("notebook"),
     )
     .option("--batch-size <n>", "examples a step", wholeNumber(1))
+    .option(
+      "--micro-batch <n>",
+      "examples that go through the network at once; gradients add up to the batch's (default: all, or as many as memory takes)",
+      wholeNumber(1),
+    )
     .addOption(new Option("--optimizer <name>", "how weights change").choices(optimizerNames))
     .option("--learning-rate <x>", "size of a step", numberFrom(0, false))
     .option("--momentum <x>", "share of the last step that is kept (sgd)", numberFrom(0))
@@ -134,6 +140,7 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     sample,
     resize,
     weights,
+    microBatch,
     threads: _threads,
     device: _device,
     out,
@@ -157,6 +164,7 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     model: checksum === undefined ? model : resolve(model),
     sample: sample ?? false,
     resize: resize ?? size,
+    ...(microBatch === undefined ? {} : { microBatchSize: microBatch }),
     ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
     ...(weights === undefined ? {} : { weights: resolve(weights) }),
     ...(checksum === undefined ? {} : { modelChecksum: checksum }),

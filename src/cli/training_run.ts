@@ -1,4 +1,5 @@
 import { shellCommand } from "../core/command_line.js";
+import { DeviceLostError, OutOfMemoryError, UserError } from "../core/errors.js";
 import { version } from "../core/version.js";
 import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
 import type { Device } from "../devices/device.js";
@@ -116,6 +117,7 @@ export async function runTraining(
         epochs: config.epochs,
         seed: config.seed,
         signal,
+        ...(config.microBatchSize === undefined ? {} : { microBatchSize: config.microBatchSize }),
         ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
         checkpoint: {
           directory: run.checkpoints,
@@ -146,6 +148,11 @@ export async function runTraining(
     } catch (error) {
       // The network holds the last good weights again.
       if (error instanceof DivergedError) await save();
+      if (error instanceof DeviceLostError || error instanceof OutOfMemoryError)
+        throw new UserError(
+          (await run.hasCheckpoints()) ? `${error.message}:\n  ${resumeCommand(path)}` : error.message,
+          { cause: error },
+        );
       throw error;
     }
   };
@@ -169,7 +176,11 @@ async function curves(config: RunConfig, data: ImageData, epochs: readonly Epoch
 
 /** What there is to say of a run that Ctrl-C stopped. */
 export function stoppedText(steps: number, path: string): string {
-  return `Stopped after step ${steps}; weights are in ${path}.\nGo on with:\n  ${shellCommand("train", "--resume", path)}`;
+  return `Stopped after step ${steps}; weights are in ${path}.\nGo on with:\n  ${resumeCommand(path)}`;
+}
+
+function resumeCommand(path: string): string {
+  return shellCommand("train", "--resume", path);
 }
 
 function environment(device: Device): Record<string, unknown> {

@@ -3,6 +3,12 @@ export class UserError extends Error {
   override readonly name = "UserError";
 }
 
+/** A device has no memory for what it was asked to do. That did nothing, and the device can be used on. */
+export class OutOfMemoryError extends UserError {}
+
+/** A device is gone, and all that lay on it. */
+export class DeviceLostError extends UserError {}
+
 const fileProblems: Readonly<Record<string, string>> = {
   EACCES: "permission is denied",
   EPERM: "permission is denied",

@@ -17,7 +17,10 @@ export interface Device {
   readonly traits: DeviceTraits;
   /** Left out where a device has none. */
   readonly learners?: Learners;
-  /** Zeroed memory. Throws an Error that names the size where there is none. */
+  /**
+   * Zeroed memory. Throws an Error that names the size where there is none; a device that finds out later rejects what
+   * uses the memory with an OutOfMemoryError.
+   */
   allocate(bytes: number): DeviceBuffer;
   /** Gives the memory back once the work queued so far is done; safe to leave to the collector. */
   free(buffer: DeviceBuffer): void;
@@ -27,13 +30,21 @@ export interface Device {
   read(buffer: DeviceBuffer, byteOffset: number, byteLength: number): Promise<Uint8Array>;
   /** Turns a plan into the device's own form, once. */
   prepare(plan: Plan): Prepared;
-  /** Queues a run; `bindings[i]` stands for the plan's buffer i + 1; `scalars[i]` for its slot i. */
+  /**
+   * Queues a run; `bindings[i]` stands for the plan's buffer i + 1; `scalars[i]` for its slot i. Rejected with an
+   * OutOfMemoryError, it has changed nothing.
+   */
   run(prepared: Prepared, bindings: readonly Binding[], scalars: readonly number[]): Promise<void>;
 }
 
 export interface DeviceTraits {
   /** Feature maps lie as [N, H, W, C] inside plans. */
   readonly channelsLast: boolean;
+  /**
+   * Most bytes of one buffer that several values may share; a single value may be larger, in a buffer of its own. No
+   * limit if left out.
+   */
+  readonly maxSharedBytes?: number;
 }
 
 /**

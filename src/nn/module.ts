@@ -26,6 +26,8 @@ export abstract class Module {
   abstract readonly name: string;
   /** Whether dropout and the like are on. Set by `train()` and `eval()`. */
   training = true;
+  /** Whether an example's output depends on the rest of its batch while training; then no batch can be taken in parts. */
+  readonly needsWholeBatch: boolean = false;
 
   /** Shape of one example's output for one example's input. Throws a RangeError that names both numbers. */
   abstract outputShape(input: Shape): Shape;

@@ -22,6 +22,7 @@ export interface BatchNorm2dOptions {
 export class BatchNorm2d<Channels extends number = number> extends Module {
   declare readonly "~shapes": BatchNorm2dShape<Channels>;
   override readonly name = "BatchNorm2d";
+  override readonly needsWholeBatch = true;
   readonly weight: Tensor;
   readonly bias: Tensor;
   readonly runningMean: Tensor;

@@ -1,5 +1,5 @@
 import { call, constant, type Expr, input } from "../core/expression.js";
-import type { Shape } from "../core/shape.js";
+import { elementCount, type Shape } from "../core/shape.js";
 import type { Exact } from "../core/shape_types.js";
 import { type Node, record, scalarNode } from "../graph/graph.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -35,17 +35,47 @@ export function setRandomState(next: RandomState): void {
   Object.assign(state, next);
 }
 
-/** Inputs of a draw: index, draw, low and high word of the seed. */
+/** Examples `first` to `first + count` of a larger batch. */
+export interface ExampleRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+let examples: ExampleRange | null = null;
+
+/**
+ * Runs what records the work of a part of a batch. Random numbers whose first axis counts these examples are those that
+ * the whole batch has for them, so that it does not matter how it is cut up.
+ */
+export function drawFor<T>(range: ExampleRange, run: () => T): T {
+  const outer = examples;
+  examples = range;
+  try {
+    return run();
+  } finally {
+    examples = outer;
+  }
+}
+
+/** Inputs of a draw: index, draw, low and high word of the seed, and where the index starts if not at 0. */
 function drawInputs(shape: Shape, draw: number, seed: number): Node[] {
   const index = record({ kind: "iota" }, [], shape, "u32");
-  const numbers = [draw, seed % 2 ** 32, Math.floor(seed / 2 ** 32)];
+  const numbers = [draw, seed % 2 ** 32, Math.floor(seed / 2 ** 32), ...startOf(shape)];
   return [index, ...numbers.map((value) => expandNode(scalarNode(value, "u32"), shape))];
 }
 
-function unit(first: number): Expr {
+/** Nothing where a draw is of no part of a batch. */
+function startOf(shape: Shape): number[] {
+  if (!examples || examples.first === 0 || shape[0] !== examples.count) return [];
+  return [examples.first * elementCount(shape.slice(1))];
+}
+
+/** A draw from inputs `first` to `end`. */
+function unit(first: number, end: number): Expr {
+  const index = input(first, "u32");
   const word = call(
     "philox",
-    input(first, "u32"),
+    end - first > 4 ? call("add", index, input(first + 4, "u32")) : index,
     input(first + 1, "u32"),
     input(first + 2, "u32"),
     input(first + 3, "u32"),
@@ -59,19 +89,22 @@ export function rand<const S extends Shape>(
   options: { draw?: number; seed?: number } = {},
 ): Tensor<Exact<S>, "f32"> {
   const draw = options.draw ?? state.draw++;
-  return new Tensor(recordPointwise(unit(0), drawInputs(shape, draw, options.seed ?? state.seed), shape));
+  const inputs = drawInputs(shape, draw, options.seed ?? state.seed);
+  return new Tensor(recordPointwise(unit(0, inputs.length), inputs, shape));
 }
 
 /** Normal numbers of mean 0 and deviation 1 (Box-Muller). */
 export function randn<const S extends Shape>(shape: S): Tensor<Exact<S>, "f32"> {
-  const inputs = [
-    ...drawInputs(shape, state.draw++, state.seed),
-    ...drawInputs(shape, state.draw++, state.seed),
-  ];
+  const first = drawInputs(shape, state.draw++, state.seed);
+  const inputs = [...first, ...drawInputs(shape, state.draw++, state.seed)];
   const f = (value: number): Expr => constant(value, "f32");
-  const radius = call("sqrt", call("mul", f(-2), call("log", call("sub", f(1), unit(0)))));
+  const radius = call("sqrt", call("mul", f(-2), call("log", call("sub", f(1), unit(0, first.length)))));
   return new Tensor(
-    recordPointwise(call("mul", radius, call("cos", call("mul", f(2 * Math.PI), unit(4)))), inputs, shape),
+    recordPointwise(
+      call("mul", radius, call("cos", call("mul", f(2 * Math.PI), unit(first.length, inputs.length)))),
+      inputs,
+      shape,
+    ),
   );
 }
 

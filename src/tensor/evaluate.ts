@@ -1,5 +1,6 @@
 import { allPasses, type Compiled, compile, type Passes } from "../compile/compile.js";
 import type { DType } from "../core/dtype.js";
+import { UserError } from "../core/errors.js";
 import { showShape } from "../core/shape.js";
 import type { Binding, Device, Prepared } from "../devices/device.js";
 import { type Node, record, siteOf } from "../graph/graph.js";
@@ -76,31 +77,19 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
   if (roots.length === 0) return Promise.resolve();
   const { nodes, key } = collectOrDrop(roots, assignments.length > 0);
 
-  let cache = plans.get(on);
-  if (!cache) {
-    cache = new Map();
-    plans.set(on, cache);
+  const results = resultsOf(nodes, roots, assignments.length > 0);
+  let compiled: Compiled;
+  let running: Promise<void>;
+  try {
+    ({ compiled, running } = run(on, key, nodes, results));
+  } catch (error) {
+    // The device is gone or cannot run this: if it stayed, all later work would throw.
+    if (error instanceof UserError) {
+      pending = [];
+      gradientRoots.clear();
+    }
+    throw error;
   }
-  let entry = cache.get(key);
-  if (!entry) {
-    const compiled = compile(
-      nodes,
-      new Set(resultsOf(nodes, roots, assignments.length > 0)),
-      on.traits,
-      passes,
-    );
-    entry = { compiled, prepared: on.prepare(compiled.plan) };
-    cache.set(key, entry);
-  }
-  const { compiled, prepared } = entry;
-
-  const bindings: Binding[] = compiled.bindings.map((index) => {
-    const node = nodes[index]!;
-    node.storage ??= new Storage(node.dtype as DType, node.shape);
-    return node.storage.on(on);
-  });
-  const scalars = compiled.scalars.map((index) => nodes[index]!.value);
-  const running = on.run(prepared, bindings, scalars);
   // The device has taken it: from here on the new values are the values.
   pending = [];
   gradientRoots.clear();
@@ -116,6 +105,34 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
     if (!node.tracked || node.spent || node.operation.kind === "assign") node.inputs = [];
   }
   return running;
+}
+
+/** Queues the plan of these nodes, compiled at the first time. */
+function run(
+  on: Device,
+  key: string,
+  nodes: readonly Node[],
+  results: readonly Node[],
+): { compiled: Compiled; running: Promise<void> } {
+  let cache = plans.get(on);
+  if (!cache) {
+    cache = new Map();
+    plans.set(on, cache);
+  }
+  let entry = cache.get(key);
+  if (!entry) {
+    const compiled = compile(nodes, new Set(results), on.traits, passes);
+    entry = { compiled, prepared: on.prepare(compiled.plan) };
+    cache.set(key, entry);
+  }
+  const { compiled, prepared } = entry;
+  const bindings: Binding[] = compiled.bindings.map((index) => {
+    const node = nodes[index]!;
+    node.storage ??= new Storage(node.dtype as DType, node.shape);
+    return node.storage.on(on);
+  });
+  const scalars = compiled.scalars.map((index) => nodes[index]!.value);
+  return { compiled, running: on.run(prepared, bindings, scalars) };
 }
 
 /** The results of a plan: the roots, and the outermost module's output where the plan assigns. */

@@ -86,6 +86,7 @@ export interface ResumeEvent {
 export interface TrainCallbacks {
   /** Once, before the first step, where `resume` was asked for. */
   readonly onResume?: (event: ResumeEvent) => void | Promise<void>;
+  /** Twice where the first step found no memory and is taken again in micro-batches. */
   readonly onStep?: (event: StepEvent) => void | Promise<void>;
   /** Five times an epoch, and every `progressSeconds`. */
   readonly onProgress?: (progress: Progress) => void | Promise<void>;

@@ -1,11 +1,16 @@
 import { batchCount, type Dataset } from "../data/dataset.js";
 import type { Module } from "../nn/index.js";
-import { zeros } from "../ops/creation.js";
+import { full, zeros } from "../ops/creation.js";
 import { add, cast, equal, mul } from "../ops/pointwise.js";
 import { argmax, sum } from "../ops/reduce.js";
 import { crossEntropy } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { type Agreeing, requireAgreement } from "./agreement.js";
+
+/** How many of the logits [n, classes] are largest at their label, f32 []. */
+export function hitsOf(logits: Tensor, labels: Tensor): Tensor {
+  return cast(sum(equal(argmax(logits.detach(), 1), labels)), "f32");
+}
 
 export interface Evaluation {
   /** Mean cross-entropy, in nats. */
@@ -16,31 +21,46 @@ export interface Evaluation {
   readonly examplesPerSecond: number;
 }
 
+interface RunningSums {
+  readonly loss: number;
+  readonly hits: number;
+  readonly examples: number;
+}
+
 /** Running sums that stay on the device: loss times examples, and hits. */
 export class RunningMetrics {
   readonly loss = variable(zeros([]));
   readonly hits = variable(zeros([]));
   examples = 0;
 
-  /** Adds a batch's mean loss and the hits of its logits [n, classes], recorded with the step that computes them. */
-  add(loss: Tensor, logits: Tensor, labels: Tensor): void {
-    const n = labels.shape[0]!;
+  /** Adds the mean loss and the hits of n examples, recorded with the step that computes them. */
+  add(loss: Tensor, hits: Tensor, n: number): void {
     this.examples += n;
     this.loss.assign(add(this.loss, mul(loss.detach(), n)));
-    this.hits.assign(add(this.hits, cast(sum(equal(argmax(logits.detach(), 1), labels)), "f32")));
+    this.hits.assign(add(this.hits, hits));
   }
 
   /** Means over what was added; waits for the device. */
   async read(): Promise<{ loss: number; accuracy: number }> {
-    const [loss, hits] = await Promise.all([this.loss.item(), this.hits.item()]);
-    const count = Math.max(1, this.examples);
+    const { loss, hits, examples } = await this.sums();
+    const count = Math.max(1, examples);
     return { loss: loss / count, accuracy: hits / count };
   }
 
   reset(): void {
-    this.examples = 0;
-    this.loss.assign(zeros([]));
-    this.hits.assign(zeros([]));
+    this.restore({ loss: 0, hits: 0, examples: 0 });
+  }
+
+  /** The sums themselves; waits for the device. */
+  async sums(): Promise<RunningSums> {
+    const [loss, hits] = await Promise.all([this.loss.item(), this.hits.item()]);
+    return { loss, hits, examples: this.examples };
+  }
+
+  restore({ loss, hits, examples }: RunningSums): void {
+    this.examples = examples;
+    this.loss.assign(full([], loss));
+    this.hits.assign(full([], hits));
   }
 }
 
@@ -69,8 +89,10 @@ export async function evaluate(net: Module, set: Dataset, batchSize = 256): Prom
         Int32Array.from({ length: Math.min(size, set.count - from) }, (_, k) => from + k),
       );
       const logits = net.forward(x);
-      metrics.add(crossEntropy(logits, y), logits, y);
+      metrics.add(crossEntropy(logits, y), hitsOf(logits, y), y.shape[0]!);
       const next = compute();
+      // If the one before fails, nobody waits for this one.
+      next.catch(() => {});
       await running;
       running = next;
     }

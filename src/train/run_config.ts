@@ -17,6 +17,8 @@ export interface RunConfig extends RecipeSettings {
   /** Height and width of the input. */
   readonly resize: number;
   readonly epochs: number;
+  /** Examples that go through the network at once; `train()` chooses if left out. */
+  readonly microBatchSize?: number;
   readonly seed: number;
   /** A safetensors file to start from. */
   readonly weights?: string;

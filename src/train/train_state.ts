@@ -9,6 +9,8 @@ import type { StoredTensor } from "./safetensors.js";
 /** What a run must have been started with for its checkpoint to fit; null is an option that is off. */
 export interface RunSettings {
   readonly batchSize: number;
+  /** Of the examples that go through the network at once; null for whole batches. */
+  readonly microBatchSize: number | null;
   readonly epochs: number;
   readonly seed: number;
   /** In the training set. */

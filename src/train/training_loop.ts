@@ -1,22 +1,19 @@
-import { UserError } from "../core/errors.js";
-import { call, constant } from "../core/expression.js";
+import { OutOfMemoryError, UserError } from "../core/errors.js";
 import { batches, shuffledOrder } from "../data/batches.js";
 import { batchCount, type Dataset } from "../data/dataset.js";
 import type { Device } from "../devices/device.js";
 import { type Initializer, initialize, type Module, xavierUniform } from "../nn/index.js";
-import { full } from "../ops/creation.js";
-import { backward } from "../ops/gradients.js";
-import { flip } from "../ops/movement.js";
-import { less, pointwise, where } from "../ops/pointwise.js";
 import { manualSeed, randomState, setRandomState } from "../ops/random.js";
-import { crossEntropy } from "../ops/softmax.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
+import { evaluate as compute, type Tensor } from "../tensor/tensor.js";
 import { requireAgreement } from "./agreement.js";
 import { bestEpoch, type EpochResult, epochsSinceBest, type TrainCallbacks } from "./callbacks.js";
+import { explained, type Standing } from "./device_failure.js";
 import { evaluate, RunningMetrics } from "./evaluate.js";
-import { mix, mixupShare } from "./mixup.js";
+import { Health } from "./health.js";
+import { MicroBatches, timed } from "./micro_batches.js";
+import { mixupShare } from "./mixup.js";
 import {
   type CheckpointKeeper,
   describeOptimizer,
@@ -26,6 +23,8 @@ import {
   type TrainState,
 } from "./train_state.js";
 import { WeightAverage } from "./weight_average.js";
+
+export { DivergedError } from "./health.js";
 
 /** When checkpoints are written, and whether training goes on from one. */
 export interface CheckpointTimes {
@@ -59,6 +58,13 @@ export interface TrainOptions extends TrainCallbacks {
   readonly clipGradNorm?: number;
   /** 128 if left out; the smaller last batch of an epoch is kept. */
   readonly batchSize?: number;
+  /**
+   * Examples that go through the network at once: a larger batch's gradients are summed over micro-batches, to the
+   * whole batch's up to the order of sums, in less memory. If left out whole batches, which are halved where the first
+   * step finds no memory; a run that is resumed keeps what it had. Throws a UserError where a layer such as
+   * BatchNorm2d needs its whole batch.
+   */
+  readonly microBatchSize?: number;
   /** 10 if left out. */
   readonly epochs?: number;
   /** 0 if left out. Weights, dropout and order of the data depend on it alone. */
@@ -83,20 +89,34 @@ export interface TrainResult {
   readonly steps: number;
 }
 
-/** A loss that is no number: training stopped, the weights are the last that gave a finite one. */
-export class DivergedError extends UserError {
-  constructor(readonly step: number) {
-    super(
-      `the loss of step ${step} is not a finite number; the last weights that gave a finite one are kept. A lower learning rate usually helps`,
-    );
-  }
-}
-
-/** What `train` does once its arguments are known to agree; checkpoints go to `keeper`, nowhere if left out. */
+/**
+ * What `train` does once its arguments are known to agree; checkpoints go to `keeper`, nowhere if left out. A lost
+ * device, or one without memory, is an error that names the step and the checkpoint to go on from.
+ */
 export async function trainingLoop(
   net: Module,
   options: TrainOptions & { readonly checkpoint?: CheckpointTimes },
   keeper?: CheckpointKeeper,
+): Promise<TrainResult> {
+  const standing: Standing = { steps: 0, checkpoint: undefined, keepsCheckpoints: keeper !== undefined };
+  try {
+    return await loop(net, options, keeper, standing);
+  } catch (error) {
+    const reason = explained(error, standing);
+    if (reason !== error) {
+      // What was recorded for this device must not come with the next one's work.
+      for (const parameter of net.parameters()) parameter.grad = null;
+      await compute().catch(() => {});
+    }
+    throw reason;
+  }
+}
+
+async function loop(
+  net: Module,
+  options: TrainOptions & { readonly checkpoint?: CheckpointTimes },
+  keeper: CheckpointKeeper | undefined,
+  standing: Standing,
 ): Promise<TrainResult> {
   const {
     trainSet,
@@ -118,6 +138,7 @@ export async function trainingLoop(
   if (earlyStopping !== undefined && !(Number.isInteger(earlyStopping) && earlyStopping >= 1))
     throw new UserError(`earlyStopping is ${earlyStopping}; give a whole number of epochs of at least 1`);
   const steps = batchCount(trainSet.count, batchSize);
+  const micro = new MicroBatches(net, trainSet, batchSize, labelSmoothing, options.microBatchSize ?? null);
   const listeners = [options, ...(options.callbacks ?? [])];
   const isDue = checkpointClock(checkpoint?.every);
   if (options.device) useDevice(options.device);
@@ -133,6 +154,7 @@ export async function trainingLoop(
     options.emaDecay === undefined ? undefined : new WeightAverage(net.namedParameters(), options.emaDecay);
   const settings: RunSettings = {
     batchSize,
+    microBatchSize: micro.size,
     epochs,
     seed,
     examples: trainSet.count,
@@ -170,7 +192,9 @@ export async function trainingLoop(
   const saved = checkpoint?.resume ? await keeper?.newest(warn) : undefined;
   if (saved) {
     const { state, path } = saved;
-    requireSettings(path, state.settings, settings);
+    if (options.microBatchSize === undefined) micro.size = state.settings.microBatchSize ?? null;
+    requireSettings(path, state.settings, { ...settings, microBatchSize: micro.size });
+    Object.assign(standing, { steps: state.steps, checkpoint: { path, steps: state.steps } });
     await restoreTensors(path, saved.tensors, variables);
     optimizer.steps = state.steps;
     metrics.examples = state.examples;
@@ -191,7 +215,7 @@ export async function trainingLoop(
     const start = performance.now();
     const best = bestEpoch(results);
     const state: TrainState = {
-      settings,
+      settings: { ...settings, microBatchSize: micro.size },
       steps: optimizer.steps,
       epochs: results,
       finished,
@@ -201,10 +225,52 @@ export async function trainingLoop(
       dataSeconds,
     };
     const path = await keeper.write(state, variables, best && best.epoch * steps);
+    standing.checkpoint = { path, steps: optimizer.steps };
     const seconds = (performance.now() - start) / 1000;
     for (const { onCheckpoint } of listeners)
       await onCheckpoint?.({ path, epoch, steps: optimizer.steps, seconds });
   };
+  /**
+   * Takes a step on the examples with these numbers; `done` tells when the device has. What it leaves behind is written
+   * by its last micro-batch alone, so one that finds no memory has done nothing.
+   */
+  const takeStep = async (
+    numbers: Int32Array,
+    epoch: number,
+    step: number,
+  ): Promise<{ done: Promise<void> }> => {
+    const share = mixup === undefined ? null : mixupShare(mixup, seed, optimizer.steps);
+    const { loss, hits } = await micro.backward(numbers, share);
+    metrics.add(loss, hits, numbers.length);
+    if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
+    const { learningRate } = optimizer;
+    for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
+    if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
+    return { done: optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) }) };
+  };
+  /** The first step of a sitting: its batch is cut smaller until there is memory for it. */
+  const takeFirstStep: typeof takeStep = async (numbers, epoch, step) => {
+    // First values come before it, so that nothing but the step is left to undo.
+    await compute();
+    const before = { steps: optimizer.steps, random: randomState(), metrics: await metrics.sums() };
+    for (;;) {
+      try {
+        const taken = await takeStep(numbers, epoch, step);
+        await taken.done;
+        return taken;
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError) || options.microBatchSize !== undefined) throw error;
+        const obstacle = micro.halve();
+        if (obstacle) throw new OutOfMemoryError(`${error.message}; ${obstacle}`, { cause: error });
+        warn(`${error.message}. Going on with micro-batches of ${micro.size}`);
+        optimizer.zeroGrad();
+        optimizer.steps = before.steps;
+        metrics.restore(before.metrics);
+        setRandomState(before.random);
+      }
+    }
+  };
+  let isFirst = true;
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
 
@@ -226,24 +292,15 @@ export async function trainingLoop(
     let step = 0;
     for (const numbers of batches(order.value, batchSize)) {
       if (++step <= done) continue;
-      const batch = timed(() => trainSet.batch(numbers));
-      dataSeconds += batch.seconds;
-      const { x, y } = batch.value;
-      const lossOf = (labels: Tensor): Tensor => crossEntropy(logits, labels, { labelSmoothing });
-      const share = mixup === undefined ? 1 : mixupShare(mixup, seed, optimizer.steps);
-      const logits = net.forward(mixup === undefined ? x : mix(x, flip(x, [0]), share));
-      const loss = mixup === undefined ? lossOf(y) : mix(lossOf(y), lossOf(flip(y, [0])), share);
-      metrics.add(loss, logits, y);
-      backward(loss);
-      if (schedule) optimizer.learningRate = fullRate * schedule(optimizer.steps, results);
-      const { learningRate } = optimizer;
-      for (const { onStep } of listeners) await onStep?.({ epoch, step, steps, learningRate, net, loss });
-      if (options.clipGradNorm !== undefined) clipGradNorm(parameters, options.clipGradNorm);
-      const next = optimizer.step({ onlyIf: health.check(loss, optimizer.steps + 1) });
+      standing.steps = optimizer.steps;
+      const { dataSeconds: before } = micro;
+      const next = await (isFirst ? takeFirstStep : takeStep)(numbers, epoch, step);
+      isFirst = false;
+      dataSeconds += micro.dataSeconds - before;
       average?.update(optimizer.steps);
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
-      running = next;
+      running = next.done;
       const isLate =
         performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
       if (reportAt.has(step) || isLate || signal?.aborted) {
@@ -270,7 +327,7 @@ export async function trainingLoop(
     await health.throwIfDiverged();
     trainSeconds = (performance.now() - start) / 1000;
     average?.exchange();
-    const test = await evaluate(net, testSet, batchSize);
+    const test = await evaluate(net, testSet, micro.size ?? batchSize);
     const result: EpochResult = {
       epoch,
       loss,
@@ -309,49 +366,4 @@ function checkpointClock(every: CheckpointTimes["every"] = { seconds: 300 }): (s
 /** Tensors by longer names. */
 function under(prefix: string, tensors: ReadonlyMap<string, Tensor>): [string, Tensor][] {
   return [...tensors].map(([name, one]) => [`${prefix}.${name}`, one]);
-}
-
-/**
- * Remembers on the device the first step whose loss was no finite number, where updates stop, and the last weights
- * that gave a finite one: a bad loss comes from weights that the step before made.
- */
-class Health {
-  /** 0 while all is well, else the number of the step. */
-  private readonly badStep: Tensor = variable(full([], 0));
-  /** By the names of parameters and buffers. */
-  readonly good: ReadonlyMap<string, Tensor>;
-
-  constructor(private readonly state: ReadonlyMap<string, Tensor>) {
-    this.good = new Map([...state].map(([name, one]) => [name, variable(one.detach())]));
-  }
-
-  /** 1 (i32) while every loss so far, this one included, is finite. Call it before the step that changes the weights. */
-  check(loss: Tensor, step: number): Tensor {
-    const finite = pointwise("health", [loss.detach()], (value) =>
-      call("le", call("abs", value), constant(3.4e38, "f32")),
-    );
-    const here = where(finite, 0, step);
-    const bad = pointwise("health", [this.badStep, here], (before, now) =>
-      call("select", call("gt", before, constant(0, "f32")), before, now),
-    );
-    this.badStep.assign(bad);
-    const healthy = less(bad, 0.5);
-    for (const [name, kept] of this.good) kept.assign(where(healthy, this.state.get(name)!.detach(), kept));
-    return healthy;
-  }
-
-  /** Throws a DivergedError after a bad loss, once the last good weights are back. */
-  async throwIfDiverged(): Promise<void> {
-    const step = await this.badStep.item();
-    if (step === 0) return;
-    for (const [name, one] of this.state) one.assign(this.good.get(name)!.detach());
-    await compute(...this.state.values());
-    throw new DivergedError(step);
-  }
-}
-
-function timed<T>(make: () => T): { value: T; seconds: number } {
-  const start = performance.now();
-  const value = make();
-  return { value, seconds: (performance.now() - start) / 1000 };
 }

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadImageSet } from "../../src/data/fashion_mnist.js";
 import { encodeIdx } from "../../src/data/idx.js";
+import type { LabelledImages } from "../../src/data/image_set.js";
 
 /** Writes the first images of the shipped sample as a data directory of its own. */
 export async function writeFewImages(directory: string, train: number, test: number): Promise<void> {
@@ -18,4 +19,15 @@ export async function writeFewImages(directory: string, train: number, test: num
     write("images-idx3", [count, height, width], pixels);
     write("labels-idx1", [count], labels.slice(0, count));
   }
+}
+
+/** The first `count` of them. */
+export function firstImages<Images extends LabelledImages>(all: Images, count: number): Images {
+  const { images, labels, channels, height, width } = all;
+  return {
+    ...all,
+    count,
+    images: images.slice(0, count * channels * height * width),
+    labels: labels.slice(0, count),
+  };
 }

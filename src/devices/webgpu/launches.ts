@@ -1,6 +1,8 @@
+import { byteSize } from "../../core/dtype.js";
+import { UserError } from "../../core/errors.js";
 import { core, input } from "../../core/expression.js";
 import type { Operand, Output, Step, ValueOperand } from "../../core/plan.js";
-import { elementCount, type Shape } from "../../core/shape.js";
+import { elementCount, type Shape, showShape } from "../../core/shape.js";
 import { type Layout, rangesOf } from "./layout.js";
 import { typeOf } from "./shader.js";
 
@@ -73,7 +75,7 @@ function split(step: Step, splits: number, layout: Layout): Launch[] {
 
 /**
  * A dispatch binds a limited number of ranges. Operands and outputs beyond it go through scratch memory, where they lie
- * next to each other. Throws a RangeError where even that does not fit.
+ * next to each other. Throws a UserError where even that does not fit.
  */
 function gatherOperands(launch: Launch, layout: Layout, maxBindings: number): Launch[] {
   let { step } = launch;
@@ -98,12 +100,22 @@ function gatherOperands(launch: Launch, layout: Layout, maxBindings: number): La
     const outputs: Output[] = step.outputs.with(i, { target: near, expr });
     step = { ...step, outputs };
   }
-  if (tooMany())
-    throw new RangeError(
-      `a ${step.kernel.kind} step needs ${rangesOf(step, layout).length} storage buffers, and this GPU binds ${maxBindings} (maxStorageBuffersPerShaderStage); a smaller batch needs fewer`,
-    );
+  if (tooMany()) throw tooManyRanges(step, layout, maxBindings);
   const plain = (one: Step): Launch => ({ step: one, splits: 1 });
   return [...before.map(plain), { ...launch, step }, ...after.map(plain)];
+}
+
+/** Names the operand that takes most of the bindings. */
+function tooManyRanges(step: Step, layout: Layout, maxBindings: number): UserError {
+  const operands = [...step.inputs, ...step.extras, ...step.outputs.map(({ target }) => target)];
+  const sizes = operands.flatMap((one) =>
+    one.kind === "value" ? [{ one, parts: layout.parts(one.value).length }] : [],
+  );
+  const { one, parts } = sizes.reduce((most, next) => (next.parts > most.parts ? next : most));
+  const { elements, dtype } = layout.values[one.value]!;
+  return new UserError(
+    `a ${step.kernel.kind} step needs ${rangesOf(step, layout).length} storage buffers, and this GPU binds ${maxBindings} (maxStorageBuffersPerShaderStage); its ${dtype}${showShape(one.shape)} has ${elements * byteSize(dtype)} bytes and lies in ${parts} of them, of at most ${layout.pageBytes} bytes each (maxBufferSize, maxStorageBufferBindingSize). Take a smaller batch, split it by microBatchSize (--micro-batch), or take a narrower layer or the CPU device`,
+  );
 }
 
 function copy(from: ValueOperand, target: ValueOperand): Step {

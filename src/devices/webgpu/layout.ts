@@ -1,4 +1,5 @@
 import { byteSize, type DType } from "../../core/dtype.js";
+import { UserError } from "../../core/errors.js";
 import type { Plan, Step, Value, ValueOperand } from "../../core/plan.js";
 import { denseStrides, elementCount, type Shape } from "../../core/shape.js";
 
@@ -44,6 +45,10 @@ export class Layout {
     this.scratchEnd = this.scratchStart;
     this.arenaBytes = this.scratchStart;
     for (const { buffer, byteOffset, elements, dtype } of plan.values) {
+      if (elements >= 2 ** 32)
+        throw new UserError(
+          `a value of ${elements} elements (${dtype}) is needed, and shaders count to ${2 ** 32 - 1}; take a smaller batch or split it by microBatchSize (--micro-batch)`,
+        );
       const bytes = Math.ceil((byteOffset + elements * byteSize(dtype)) / 4) * 4;
       this.bindingBytes.set(buffer, Math.max(4, bytes, this.bindingBytes.get(buffer) ?? 0));
     }

@@ -3,7 +3,7 @@ import type { Binding, Device, DeviceBuffer, Prepared } from "../device.js";
 import { shaderOf } from "./kernels.js";
 import { launchesOf } from "./launches.js";
 import { alignment, Layout, type Range } from "./layout.js";
-import { type GpuSlot, Memory, type WebgpuBuffer } from "./memory.js";
+import { Memory, partsOf, type WebgpuBuffer } from "./memory.js";
 import { WorkQueue } from "./queue.js";
 import type { VariantName } from "./variants.js";
 
@@ -13,15 +13,19 @@ import type { VariantName } from "./variants.js";
  *
  * Memory: the arena is one buffer, bound whole and `read_write`, offsets being constants of the shaders, since
  * WebGPU forbids to bind a buffer read-only and writable in one dispatch and most adapters bind gigabytes at once; it
- * also takes one binding where separate buffers take one a value (the least an adapter must offer is eight). Where the
- * adapter binds less than the arena it is cut into pages of what can be bound, and a value across an edge is read from
- * both. Parameters, batches and results are bound by their own ranges, which do not overlap.
+ * also takes one binding where separate buffers take one a value (the least an adapter must offer is eight). Where one
+ * buffer or one binding holds less than the arena it is cut into pages, a buffer each, and a value across an edge is
+ * read from both. Parameters, batches and results are bound by their own ranges, which do not overlap; one that is
+ * larger than a buffer may be lies in several, a page each.
  */
 export interface WebgpuOptions {
   /** Pins how products are cut up; left out: by shapes and by the kind of adapter. */
   variant?: VariantName;
-  /** Bytes to bind at once, and storage buffers a dispatch may bind: to try a smaller GPU's; left out: the GPU's own. */
+  /** To try a smaller GPU's limits; left out: the GPU's own. Bytes of a binding, of a buffer, of all buffers together. */
   bindingBytes?: number;
+  bufferBytes?: number;
+  memoryBytes?: number;
+  /** Storage buffers that a dispatch may bind; left out: the GPU's own. */
   bindings?: number;
 }
 
@@ -65,15 +69,15 @@ const mapToRead = 0x1;
 export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuDevice {
   const { limits } = gpu;
   const info = gpu.adapterInfo;
-  const pageBytes =
-    Math.floor(
-      Math.min(
-        limits.maxBufferSize,
-        limits.maxStorageBufferBindingSize,
-        options.bindingBytes ?? 2 ** 32,
-        2 ** 32 - alignment,
-      ) / alignment,
-    ) * alignment;
+  const bufferBytes = aligned(Math.min(limits.maxBufferSize, options.bufferBytes ?? limits.maxBufferSize));
+  const pageBytes = aligned(
+    Math.min(
+      bufferBytes,
+      limits.maxStorageBufferBindingSize,
+      options.bindingBytes ?? 2 ** 32,
+      2 ** 32 - alignment,
+    ),
+  );
   const maxBindings = options.bindings ?? limits.maxStorageBuffersPerShaderStage;
   const choices = {
     isSoftware: isSoftware(info),
@@ -84,7 +88,8 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
   const prepared = new Set<WeakRef<WebgpuPrepared>>();
   const numbers = new WeakMap<GPUBuffer, number>();
   let nextNumber = 0;
-  const memory = new Memory(gpu, queue, (buffer) => {
+  const { memoryBytes = Number.POSITIVE_INFINITY } = options;
+  const memory = new Memory(gpu, queue, { bufferBytes, pageBytes, memoryBytes }, (buffer) => {
     // Groups that bind it would keep it alive.
     const key = `${numbers.get(buffer)}@`;
     for (const one of prepared) {
@@ -144,7 +149,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     for (let page = 0, start = 0; start < bytes; page++, start += pageBytes) {
       const wanted = Math.min(pageBytes, bytes - start);
       const old = arena[page];
-      if (old && old.size >= wanted) continue;
+      if (old && old.size >= wanted && !memory.isMissing(old)) continue;
       const size = Math.ceil(wanted / alignment) * alignment;
       if (old) memory.destroy(old);
       arena[page] = memory.create(size);
@@ -160,8 +165,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       return { gpu: page, offset: 0, size: Math.min(page.size, pageBytes) };
     }
     const { buffer, byteOffset } = bindings[range.buffer - 1]!;
-    const { gpu: from, start } = slotOf(buffer);
-    return { gpu: from, offset: start + byteOffset + range.byteOffset, size: range.byteLength };
+    // One, since a binding that lies in several GPU buffers begins with the first, and ranges are their pages.
+    const [part] = partsOf(buffer as WebgpuBuffer, byteOffset + range.byteOffset, range.byteLength);
+    return { gpu: part!.gpu, offset: part!.offset, size: range.byteLength };
   }
 
   function groupOf(
@@ -185,6 +191,13 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     return found;
   }
 
+  /** Throws an OutOfMemoryError where there was no memory for something that a run needs. */
+  function requireMemory(plan: WebgpuPrepared, bindings: readonly Binding[]): void {
+    for (let page = 0; page * pageBytes < plan.arenaBytes; page++) memory.ensure(arena[page]!);
+    for (const { buffer } of bindings) for (const { gpu } of slotsOf(buffer)) memory.ensure(gpu);
+    if (plan.scalars) memory.ensure(plan.scalars);
+  }
+
   function submit(commands: GPUCommandEncoder): void {
     gpu.queue.submit([commands.finish()]);
     submits++;
@@ -193,40 +206,53 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
   return {
     name: "webgpu",
     description: `WebGPU on ${describe(info)}`,
-    traits: { channelsLast: false },
+    traits: { channelsLast: false, maxSharedBytes: bufferBytes },
     get counts() {
       return { submits, buffers: memory.count, bytes: memory.bytes };
     },
     allocate: (bytes) => memory.allocate(bytes),
     free: (buffer) => memory.free(buffer as WebgpuBuffer),
     write(buffer, byteOffset, bytes) {
-      const { gpu: to, start } = slotOf(buffer);
       const whole = wholeWords(bytes, byteOffset, buffer, queue.isWaiting);
-      queue.enqueue(() => gpu.queue.writeBuffer(to, start + byteOffset, whole));
+      for (const { gpu: to, offset, from, bytes } of partsOf(
+        buffer as WebgpuBuffer,
+        byteOffset,
+        whole.length,
+      ))
+        queue.enqueue(() => {
+          if (!memory.isMissing(to)) gpu.queue.writeBuffer(to, offset, whole, from, bytes);
+        });
     },
     async read(buffer, byteOffset, byteLength) {
       if (byteLength === 0) return new Uint8Array(0);
-      const { gpu: from, start } = slotOf(buffer);
       const first = Math.floor(byteOffset / 4) * 4;
-      const bytes = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
-      const staging = memory.takeStaging(bytes);
-      let mapped: Promise<undefined> | undefined;
+      const words = Math.ceil((byteOffset + byteLength - first) / 4) * 4;
+      const parts = partsOf(buffer as WebgpuBuffer, first, words, memory.stagingBytes).map((part) => ({
+        ...part,
+        staging: memory.takeStaging(part.bytes),
+      }));
+      let mapped: Promise<unknown> | undefined;
       await queue.run(() => {
+        for (const { gpu: from, staging } of parts) {
+          memory.ensure(from);
+          memory.ensure(staging);
+        }
         const commands = gpu.createCommandEncoder();
-        commands.copyBufferToBuffer(from, start + first, staging, 0, bytes);
+        for (const { gpu: from, offset, bytes, staging } of parts)
+          commands.copyBufferToBuffer(from, offset, staging, 0, bytes);
         submit(commands);
-        mapped = staging.mapAsync(mapToRead, 0, bytes);
+        mapped = Promise.all(parts.map(({ staging, bytes }) => staging.mapAsync(mapToRead, 0, bytes)));
         // The run's own promise tells of a lost GPU.
         mapped.catch(() => {});
       });
       await mapped;
-      const copy = new Uint8Array(staging.getMappedRange(0, bytes)).slice(
-        byteOffset - first,
-        byteOffset - first + byteLength,
-      );
-      staging.unmap();
-      memory.returnStaging(staging);
-      return copy;
+      const copy = new Uint8Array(words);
+      for (const { from, bytes, staging } of parts) {
+        copy.set(new Uint8Array(staging.getMappedRange(0, bytes)), from);
+        staging.unmap();
+        memory.returnStaging(staging);
+      }
+      return words === byteLength ? copy : copy.slice(byteOffset - first, byteOffset - first + byteLength);
     },
     prepare(plan) {
       const layout = new Layout(plan, pageBytes);
@@ -248,12 +274,12 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       // Held until it is queued, so that the collector takes none of its buffers before.
       const held = [...bindings];
       const words = scalarWords(one.plan, scalars);
+      if (one.scalars && memory.isMissing(one.scalars)) one.scalars = null;
+      if (words.length > 0) one.scalars ??= memory.createUniform(words.byteLength);
+      queue.enqueue(() => growArena(one.arenaBytes));
       return queue.run(() => {
-        growArena(one.arenaBytes);
-        if (words.length > 0) {
-          one.scalars ??= memory.createUniform(words.byteLength);
-          gpu.queue.writeBuffer(one.scalars, 0, words);
-        }
+        requireMemory(one, held);
+        if (one.scalars) gpu.queue.writeBuffer(one.scalars, 0, words);
         const commands = gpu.createCommandEncoder();
         const pass = commands.beginComputePass();
         for (const dispatch of one.dispatches) {
@@ -268,8 +294,13 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
   };
 }
 
-function slotOf(buffer: DeviceBuffer): GpuSlot {
-  return (buffer as WebgpuBuffer).slot;
+function slotsOf(buffer: DeviceBuffer): WebgpuBuffer["slots"] {
+  return (buffer as WebgpuBuffer).slots;
+}
+
+/** The largest multiple of the alignment that is no larger. */
+function aligned(bytes: number): number {
+  return Math.floor(bytes / alignment) * alignment;
 }
 
 /** Whether an adapter computes on the processor; not every runtime marks those that do. */
