@@ -38,7 +38,9 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
 
   beforeAll(async () => {
     const [script, worker] = await Promise.all(
-      ["library_page.ts", "../../src/devices/wasm/page_worker.ts"].map((name) => bundleForBrowser(path(name))),
+      ["library_page.ts", "../../src/devices/wasm/page_worker.ts"].map((name) =>
+        bundleForBrowser(path(name)),
+      ),
     );
     const scripts = { "/page.js": script!.text, "/page_worker.js": worker!.text };
     server = await servePage(scripts, ["samples", "test/conformance", "wasm"]);
