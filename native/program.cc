@@ -22,7 +22,7 @@ int32_t bitsOf(int32_t type, double value) {
 
 }  // namespace
 
-// Reads words in the order encode.ts writes them; past the end it reads zeros and remembers.
+// Reads words in the order plan_words.ts writes them; past the end it reads zeros and remembers.
 class Reader {
  public:
   Reader(const int32_t* words, size_t count) : at_(words), end_(words + count) {}

@@ -1,4 +1,4 @@
-// A plan decoded from the flat program that src/devices/cpu/encode.ts writes.
+// A plan decoded from the flat program that src/devices/plan_words.ts writes.
 #pragma once
 #include <memory>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace flybrick {
 
-// Numbered as in encode.ts.
+// Numbered as in plan_words.ts.
 enum class KernelKind : int32_t {
   pointwise, reduce, matmul, conv2d, conv2dInputGrad, conv2dWeightGrad, window, windowGrad, gather, scatterAdd, resize,
   resizeGrad

@@ -1,7 +1,17 @@
 import { UserError } from "../core/errors.js";
+import {
+  type DeviceReport,
+  openFirst,
+  openGpu,
+  openRealGpu,
+  reportDevices,
+  requireThreads,
+} from "./choose.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 import { globalGpu } from "./webgpu/global.js";
+
+export type { DeviceReport };
 
 /** What a device may be asked for by. */
 export const deviceNames = ["auto", "webgpu", "cpu", "wasm", "reference"] as const;
@@ -12,18 +22,6 @@ export interface DeviceOptions {
   threads?: number;
   /** How these two compute convolutions; `auto`, the fastest, if left out. */
   convolution?: ConvolutionAlgorithm;
-}
-
-/** What a device is, or why it cannot be used. */
-export interface DeviceReport {
-  readonly name: string;
-  readonly available: boolean;
-  /** Whether "auto" may take it: a software adapter must be named. */
-  readonly isAutomatic: boolean;
-  /** What it is, or why not and what would help. */
-  readonly description: string;
-  /** More for those who want to know: an adapter's limits and features. */
-  readonly details: readonly string[];
 }
 
 type Processor = "cpu" | "wasm" | "reference";
@@ -37,28 +35,8 @@ const processors: Record<Processor, (options: DeviceOptions) => Promise<Device>>
 
 /** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
 async function findAdapter(): Promise<GPUAdapter> {
-  // The device itself is loaded once there is something for it.
   const gpu = globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu());
   return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
-}
-
-async function openAdapter(adapter: GPUAdapter): Promise<Device> {
-  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
-}
-
-async function isReal(adapter: GPUAdapter): Promise<boolean> {
-  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
-}
-
-/** The GPU, where there is a real one: a software adapter is slower than the CPU device. */
-async function openRealGpu(): Promise<Device | null> {
-  try {
-    const adapter = await findAdapter();
-    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
-  } catch {
-    // `devices` says why.
-    return null;
-  }
 }
 
 /**
@@ -72,56 +50,15 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
       `there is no device named ${JSON.stringify(name)}; choose one of ${deviceNames.join(", ")}`,
     );
   }
-  if (
-    options.threads !== undefined &&
-    (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 1024)
-  ) {
-    throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
-  }
-  if (name === "webgpu") return openAdapter(await findAdapter());
+  requireThreads(options.threads);
+  if (name === "webgpu") return openGpu(findAdapter);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu()) ?? openProcessor(options);
-}
-
-async function openProcessor(options: DeviceOptions): Promise<Device> {
-  const reasons: string[] = [];
-  for (const [name, open] of Object.entries(processors)) {
-    try {
-      const device = await open(options);
-      if (reasons.length === 0) return device;
-      return { ...device, standIn: `The device "${name}" stands in, since ${reasons.join("\nand ")}` };
-    } catch (error) {
-      if (name === "reference") throw error;
-      reasons.push((error as Error).message);
-    }
-  }
-  throw new Error("unreachable: the reference device always opens");
+  return (await openRealGpu(findAdapter)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
-export async function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  const attempt = async (
-    name: string,
-    look: () => Promise<Pick<DeviceReport, "description"> & Partial<DeviceReport>>,
-  ): Promise<DeviceReport> => {
-    const plain = { name, isAutomatic: true, details: [] };
-    try {
-      return { ...plain, available: true, ...(await look()) };
-    } catch (error) {
-      return { ...plain, available: false, isAutomatic: false, description: (error as Error).message };
-    }
-  };
-  return Promise.all([
-    attempt("webgpu", async () => {
-      const adapter = await findAdapter();
-      const { detailsOf } = await import("./webgpu/adapter.js");
-      const { description } = await openAdapter(adapter);
-      return { description, isAutomatic: await isReal(adapter), details: detailsOf(adapter) };
-    }),
-    ...Object.entries(processors).map(([name, open]) =>
-      attempt(name, async () => ({ description: (await open(options)).description })),
-    ),
-  ]);
+export function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
+  return reportDevices(findAdapter, processors, options);
 }
 
 let best: Promise<Device> | undefined;

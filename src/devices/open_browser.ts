@@ -1,10 +1,36 @@
 import { UserError } from "../core/errors.js";
-import type { Device } from "./device.js";
-import type { DeviceReport } from "./open.js";
+import {
+  type DeviceReport,
+  openFirst,
+  openGpu,
+  openRealGpu,
+  reportDevices,
+  requireThreads,
+} from "./choose.js";
+import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
+import type { WasmFiles } from "./wasm/page.js";
 import { globalGpu } from "./webgpu/global.js";
 
-export type { DeviceReport };
+export type { DeviceReport, WasmFiles };
+
+type Named = "webgpu" | "wasm" | "reference";
+export type DeviceName = "auto" | Named;
+
+export interface DeviceOptions {
+  /** Threads of WebAssembly. If left out, as many as the processor has where the page is cross-origin isolated, else 1. */
+  readonly threads?: number;
+  /** How WebAssembly computes convolutions; `auto`, the fastest, if left out. */
+  readonly convolution?: ConvolutionAlgorithm;
+  /** Where WebAssembly's files lie, unless a bundler sees to it. */
+  readonly wasm?: WasmFiles;
+}
+
+/** Where there is no GPU, in the order "auto" tries them; the last one always opens. */
+const processors: Record<Exclude<Named, "webgpu">, (options: DeviceOptions) => Promise<Device>> = {
+  wasm: async (options) => (await import("./wasm/page.js")).openWasmInPage(options),
+  reference: async () => openReference(),
+};
 
 /** The page's or worker's adapter. Throws a UserError that says what is missing. */
 async function findAdapter(): Promise<GPUAdapter> {
@@ -16,65 +42,25 @@ async function findAdapter(): Promise<GPUAdapter> {
   return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
 }
 
-async function openAdapter(adapter: GPUAdapter): Promise<Device> {
-  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
-}
-
-type Named = "webgpu" | "reference";
-export type DeviceName = "auto" | Named;
-
-/** What a page can open. Its type names no type of WebGPU's, which users may not have. */
-const openers: Record<Named, () => Promise<Device>> = {
-  webgpu: async () => openAdapter(await findAdapter()),
-  reference: async () => openReference(),
-};
-
-/** Whether "auto" takes the adapter: a software one must be named. */
-async function isReal(adapter: GPUAdapter): Promise<boolean> {
-  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
-}
-
-async function openRealGpu(): Promise<Device | null> {
-  try {
-    const adapter = await findAdapter();
-    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
-  } catch {
-    // `devices` says why.
-    return null;
-  }
-}
-
 /**
- * Opens a device; "auto" takes a GPU if there is a real one, else the reference device, which always works. Throws a
- * UserError that says what to do where a named device cannot be had.
+ * Opens a device; "auto" takes a GPU if there is a real one, else WebAssembly, else the reference device, which always
+ * works and says in `standIn` why it was taken. Throws a UserError that says what to do where a named device cannot be had.
  */
-export async function openDevice(name: DeviceName = "auto"): Promise<Device> {
-  if (name === "auto") return (await openRealGpu()) ?? openers.reference();
-  if (Object.hasOwn(openers, name)) return openers[name]();
-  const names = ["auto", ...Object.keys(openers)].join(", ");
-  throw new UserError(
-    `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names}`,
-  );
+export async function openDevice(name: DeviceName = "auto", options: DeviceOptions = {}): Promise<Device> {
+  const names = ["auto", "webgpu", ...Object.keys(processors)];
+  if (!names.includes(name))
+    throw new UserError(
+      `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names.join(", ")}`,
+    );
+  requireThreads(options.threads);
+  if (name === "webgpu") return openGpu(findAdapter);
+  if (name !== "auto") return processors[name](options);
+  return (await openRealGpu(findAdapter)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
-export async function devices(): Promise<DeviceReport[]> {
-  const { description } = openReference();
-  const reference = { name: "reference", available: true, isAutomatic: true, description, details: [] };
-  try {
-    const adapter = await findAdapter();
-    const { detailsOf } = await import("./webgpu/adapter.js");
-    const isAutomatic = await isReal(adapter);
-    const gpu = (await openAdapter(adapter)).description;
-    const details = detailsOf(adapter);
-    return [{ name: "webgpu", available: true, isAutomatic, description: gpu, details }, reference];
-  } catch (error) {
-    const why = (error as Error).message;
-    return [
-      { name: "webgpu", available: false, isAutomatic: false, description: why, details: [] },
-      reference,
-    ];
-  }
+export function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
+  return reportDevices(findAdapter, processors, options);
 }
 
 let best: Promise<Device> | undefined;

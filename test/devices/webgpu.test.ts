@@ -235,7 +235,7 @@ describe.skipIf(!adapter)("the webgpu device", { timeout: 120_000 }, () => {
 
   test("LeNet's loss curve on the sample is the CPU's", async () => {
     const cpu = await openDevice("cpu", { threads: 2 });
-    const options = { steps: 20, batchSize: 32, isRead: true };
+    const options = { steps: 50, batchSize: 32, isRead: true };
     const expected = await train(fresh(cpu, lenet), options);
     const device = await openGpu();
     const buffers: number[] = [];

@@ -18,6 +18,7 @@ declare const flybrick: Lent;
 const pageDevices = [
   // By SwiftShader, a GPU in software.
   { name: "webgpu", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3 },
+  { name: "wasm", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3 },
   // The functions of JavaScript's Math may differ in the last bit.
   { name: "reference", steps: 3, nodeDevice: "reference", lossTolerance: 1e-6 },
 ] as const;
@@ -36,8 +37,13 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
   const errors: string[] = [];
 
   beforeAll(async () => {
-    const { text } = await bundleForBrowser(path("library_page.ts"));
-    server = await servePage(text, ["samples", "test/conformance"]);
+    const [script, worker] = await Promise.all(
+      ["library_page.ts", "../../src/devices/wasm/page_worker.ts"].map((name) =>
+        bundleForBrowser(path(name)),
+      ),
+    );
+    const scripts = { "/page.js": script!.text, "/page_worker.js": worker!.text };
+    server = await servePage(scripts, ["samples", "test/conformance", "wasm"]);
     page = await browser!.newPage();
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) errors.push(message.text());

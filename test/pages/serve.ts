@@ -5,6 +5,11 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+const isolation = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+
 export interface Server {
   /** Without a slash at its end. */
   readonly url: string;
@@ -12,26 +17,30 @@ export interface Server {
 }
 
 /**
- * Serves an empty page that runs `script`, and the files below `folders` of the repository. Isolated from other origins,
- * so that WebAssembly may have threads there.
+ * Serves an empty page that runs `/page.js`, one of the `scripts` by their paths, and the files below `folders` of the
+ * repository. Isolated from other origins, so that WebAssembly may have threads there, but for the page `/plain`.
  */
-export async function servePage(script: string, folders: readonly string[]): Promise<Server> {
+export async function servePage(
+  scripts: Readonly<Record<string, string>>,
+  folders: readonly string[],
+): Promise<Server> {
   const page =
     '<!doctype html><title>Flybrick</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
   const answer = async (path: string): Promise<[string, string | Uint8Array]> => {
-    if (path === "/") return ["text/html", page];
-    if (path === "/page.js") return ["text/javascript", script];
+    if (path === "/" || path === "/plain") return ["text/html", page];
+    const script = scripts[path];
+    if (script !== undefined) return ["text/javascript", script];
     if (!folders.some((folder) => path.startsWith(`/${folder}/`))) throw new Error(`${path} is not served`);
     return ["application/octet-stream", await readFile(`${root}${path}`)];
   };
   const server = createServer(async (request, response) => {
     try {
-      const [type, content] = await answer(new URL(request.url!, "http://localhost").pathname);
+      const { pathname } = new URL(request.url!, "http://localhost");
+      const [type, content] = await answer(pathname);
       response.writeHead(200, {
         "content-type": type,
         "content-length": Buffer.byteLength(content),
-        "cross-origin-opener-policy": "same-origin",
-        "cross-origin-embedder-policy": "require-corp",
+        ...(pathname === "/plain" ? {} : isolation),
       });
       response.end(content);
     } catch {

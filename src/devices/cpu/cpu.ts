@@ -9,8 +9,8 @@ import {
   type Prepared,
   requireConvolution,
 } from "../device.js";
+import { encode } from "../plan_words.js";
 import { type Handle, loadAddon } from "./addon.js";
-import { encode } from "./encode.js";
 import { cpuLearners } from "./learners.js";
 
 export interface CpuOptions {

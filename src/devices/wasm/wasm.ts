@@ -1,6 +1,5 @@
 import { UserError } from "../../core/errors.js";
 import { tableHash } from "../../render/cpu.js";
-import { encode } from "../cpu/encode.js";
 import {
   type ConvolutionAlgorithm,
   type Device,
@@ -8,6 +7,7 @@ import {
   type Prepared,
   requireConvolution,
 } from "../device.js";
+import { encode } from "../plan_words.js";
 import type { Answer, Command, Thread } from "./messages.js";
 import { createMemory, mostBytes, type WasmModule } from "./webassembly.js";
 

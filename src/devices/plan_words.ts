@@ -1,9 +1,9 @@
-import { call, type Expr, input } from "../../core/expression.js";
-import type { Kernel, KernelKind } from "../../core/kernel.js";
-import type { Operand, Plan, Step, Value, ValueOperand } from "../../core/plan.js";
-import { denseStrides, elementCount } from "../../core/shape.js";
-import { renderTiles, type TileProgram, tableHash } from "../../render/cpu.js";
-import { type ConvolutionAlgorithm, convolutionAlgorithms } from "../device.js";
+import { call, type Expr, input } from "../core/expression.js";
+import type { Kernel, KernelKind } from "../core/kernel.js";
+import type { Operand, Plan, Step, Value, ValueOperand } from "../core/plan.js";
+import { denseStrides, elementCount } from "../core/shape.js";
+import { renderTiles, type TileProgram, tableHash } from "../render/cpu.js";
+import { type ConvolutionAlgorithm, convolutionAlgorithms } from "./device.js";
 
 /** Raised with every change of the words' order; the addon refuses another. */
 const magic = 0x464c5942;

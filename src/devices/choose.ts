@@ -1,0 +1,94 @@
+import { UserError } from "../core/errors.js";
+import type { Device } from "./device.js";
+
+/** What a device is, or why it cannot be used. */
+export interface DeviceReport {
+  readonly name: string;
+  readonly available: boolean;
+  /** Whether "auto" may take it: a software adapter must be named. */
+  readonly isAutomatic: boolean;
+  /** What it is, or why not and what would help. */
+  readonly description: string;
+  /** More for those who want to know: an adapter's limits and features. */
+  readonly details: readonly string[];
+}
+
+/** Ways to open devices, in the order they are tried. */
+export type Openers<Options> = Readonly<Record<string, (options: Options) => Promise<Device>>>;
+type FindAdapter = () => Promise<GPUAdapter>;
+
+/** Throws a UserError unless it is left out or a whole number from 1 to 1024. */
+export function requireThreads(threads: number | undefined): void {
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > 1024))
+    throw new UserError(`threads is ${threads}; give a whole number from 1 to 1024`);
+}
+
+/** A device on the adapter that is found; the device's code is loaded once there is something for it. */
+export async function openGpu(findAdapter: FindAdapter): Promise<Device> {
+  const adapter = await findAdapter();
+  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+}
+
+/** The GPU, where there is a real one: a software adapter is slower than a processor's own devices. */
+export async function openRealGpu(findAdapter: FindAdapter): Promise<Device | null> {
+  try {
+    const adapter = await findAdapter();
+    return (await isReal(adapter)) ? await openGpu(async () => adapter) : null;
+  } catch {
+    // `devices` says why.
+    return null;
+  }
+}
+
+async function isReal(adapter: GPUAdapter): Promise<boolean> {
+  return !(await import("./webgpu/webgpu.js")).isSoftware(adapter.info);
+}
+
+/** The first that opens. It says in `standIn` why it is not the first of all; the last one's error is thrown. */
+export async function openFirst<Options>(openers: Openers<Options>, options: Options): Promise<Device> {
+  const reasons: string[] = [];
+  const last = Object.keys(openers).at(-1);
+  for (const [name, open] of Object.entries(openers)) {
+    try {
+      const device = await open(options);
+      if (reasons.length === 0) return device;
+      return { ...device, standIn: `The device "${name}" stands in, since ${reasons.join("\nand ")}` };
+    } catch (error) {
+      if (name === last) throw error;
+      reasons.push((error as Error).message);
+    }
+  }
+  throw new Error("unreachable: there is a last one");
+}
+
+/** What the adapter that is found is, then each of the others, or why they cannot be used. */
+export async function reportDevices<Options>(
+  findAdapter: FindAdapter,
+  openers: Openers<Options>,
+  options: Options,
+): Promise<DeviceReport[]> {
+  const attempt = async (
+    name: string,
+    look: () => Promise<Pick<DeviceReport, "description"> & Partial<DeviceReport>>,
+  ): Promise<DeviceReport> => {
+    const plain = { name, isAutomatic: true, details: [] };
+    try {
+      return { ...plain, available: true, ...(await look()) };
+    } catch (error) {
+      return { ...plain, available: false, isAutomatic: false, description: (error as Error).message };
+    }
+  };
+  return Promise.all([
+    attempt("webgpu", async () => {
+      const adapter = await findAdapter();
+      const { detailsOf } = await import("./webgpu/adapter.js");
+      const isAutomatic = await isReal(adapter);
+      const details = detailsOf(adapter);
+      const { description } = await openGpu(async () => adapter);
+      return { description, isAutomatic, details };
+    }),
+    ...Object.entries(openers).map(([name, open]) =>
+      attempt(name, async () => ({ description: (await open(options)).description })),
+    ),
+  ]);
+}
