@@ -2,6 +2,7 @@ import { UserError } from "../core/errors.js";
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 import { globalGpu } from "./webgpu/global.js";
+import type { VariantOption } from "./webgpu/variants.js";
 
 /** What a device may be asked for by. */
 export const deviceNames = ["auto", "webgpu", "cpu", "wasm", "reference"] as const;
@@ -12,6 +13,11 @@ export interface DeviceOptions {
   threads?: number;
   /** How these two compute convolutions; `auto`, the fastest, if left out. */
   convolution?: ConvolutionAlgorithm;
+  /**
+   * How WebGPU's kernels are cut up: `auto` (if left out), the fastest by a measurement at the adapter's first use, which
+   * software adapters are spared; `measure` measures anew; a name, or what another device's `variants` says, pins them.
+   */
+  variant?: VariantOption;
 }
 
 /** What a device is, or why it cannot be used. */
@@ -36,14 +42,23 @@ const processors: Record<Processor, (options: DeviceOptions) => Promise<Device>>
 };
 
 /** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
-async function findAdapter(): Promise<GPUAdapter> {
+async function findAdapter(): Promise<[GPU, GPUAdapter]> {
   // The device itself is loaded once there is something for it.
   const gpu = globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu());
-  return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
+  return [gpu, await (await import("./webgpu/adapter.js")).requestAdapter(gpu)];
 }
 
-async function openAdapter(adapter: GPUAdapter): Promise<Device> {
-  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+async function openTuned(gpu: GPU, adapter: GPUAdapter, { variant }: DeviceOptions): Promise<Device> {
+  const { tuningFile } = await import("./webgpu/tuning_file.js");
+  return (await import("./webgpu/adapter.js")).openTuned(gpu, adapter, tuningFile(), variant);
+}
+
+/** Forgets which of WebGPU's kernels were measured to be fastest; returns where that was kept. */
+export async function clearTuning(): Promise<string> {
+  const { tuningFile } = await import("./webgpu/tuning_file.js");
+  const store = tuningFile();
+  await store.clear();
+  return store.place;
 }
 
 async function isReal(adapter: GPUAdapter): Promise<boolean> {
@@ -51,10 +66,10 @@ async function isReal(adapter: GPUAdapter): Promise<boolean> {
 }
 
 /** The GPU, where there is a real one: a software adapter is slower than the CPU device. */
-async function openRealGpu(): Promise<Device | null> {
+async function openRealGpu(options: DeviceOptions): Promise<Device | null> {
   try {
-    const adapter = await findAdapter();
-    return (await isReal(adapter)) ? await openAdapter(adapter) : null;
+    const [gpu, adapter] = await findAdapter();
+    return (await isReal(adapter)) ? await openTuned(gpu, adapter, options) : null;
   } catch {
     // `devices` says why.
     return null;
@@ -78,9 +93,9 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
   ) {
     throw new UserError(`threads is ${options.threads}; give a whole number from 1 to 1024`);
   }
-  if (name === "webgpu") return openAdapter(await findAdapter());
+  if (name === "webgpu") return openTuned(...(await findAdapter()), options);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu()) ?? openProcessor(options);
+  return (await openRealGpu(options)) ?? openProcessor(options);
 }
 
 async function openProcessor(options: DeviceOptions): Promise<Device> {
@@ -113,8 +128,8 @@ export async function devices(options: DeviceOptions = {}): Promise<DeviceReport
   };
   return Promise.all([
     attempt("webgpu", async () => {
-      const adapter = await findAdapter();
-      const { detailsOf } = await import("./webgpu/adapter.js");
+      const [, adapter] = await findAdapter();
+      const { detailsOf, openAdapter } = await import("./webgpu/adapter.js");
       const { description } = await openAdapter(adapter);
       return { description, isAutomatic: await isReal(adapter), details: detailsOf(adapter) };
     }),

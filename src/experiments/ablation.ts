@@ -1,10 +1,10 @@
 import { join } from "node:path";
+import { makeDirectory } from "../core/atomic_write.js";
 import { UserError } from "../core/errors.js";
 import { Dataset, type DatasetOptions, type ImageSet, type LabelledImages } from "../data/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
 import { sgd } from "../optim/index.js";
-import { makeDirectory } from "../train/atomic_write.js";
 import { evaluate } from "../train/evaluate.js";
 import { augmentationOf } from "../train/recipes.js";
 import { layerStatistics } from "../train/statistics.js";

@@ -8,6 +8,7 @@ import {
   pixelFeatures,
   takeRows,
 } from "../classic/index.js";
+import { makeDirectory } from "../core/atomic_write.js";
 import {
   Dataset,
   type ImageSet,
@@ -18,7 +19,6 @@ import {
 import { findModel, type ModelName } from "../models/index.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
-import { makeDirectory } from "../train/atomic_write.js";
 import type { EpochResult } from "../train/callbacks.js";
 import { evaluate } from "../train/evaluate.js";
 import { firstKernels } from "../train/inspection.js";

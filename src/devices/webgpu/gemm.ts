@@ -1,7 +1,7 @@
 import type { Shape } from "../../core/shape.js";
 import { decode } from "./indices.js";
 import type { Kernel } from "./shader.js";
-import { type GemmShape, type Variant, workgroupsOf } from "./variants.js";
+import { type GemmShape, type ProductVariant, workgroupsOf } from "./variants.js";
 
 /**
  * One factor of a product as WGSL: what an element's place owes to its own axis (m or n) and what to k is worked out
@@ -28,7 +28,7 @@ export interface Gemm extends GemmShape {
 }
 
 /** c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], cut up as `variant` says. */
-export function gemm(product: Gemm, variant: Variant, functions: string): Kernel {
+export function gemm(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { names } = product.inner;
   const all = factorFunctions("a", product.a, names) + factorFunctions("b", product.b, names) + functions;
   return variant.shared ? sharedTiles(product, variant, all) : registerTiles(product, variant, all);
@@ -84,7 +84,7 @@ ${store}
 }`;
 }
 
-function registerTiles(product: Gemm, variant: Variant, functions: string): Kernel {
+function registerTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { batches, splits, m, n, inner } = product;
   const first = inner.names.map((name) => `${name}_first`);
   // As even as can be: 6 rows are one tile, 10 are two of 5.
@@ -129,7 +129,7 @@ function advance({ names, shape }: Gemm["inner"]): string {
   return count(names.length - 1);
 }
 
-function sharedTiles(product: Gemm, variant: Variant, functions: string): Kernel {
+function sharedTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { m, n, a, b, inner } = product;
   const { rows, columns, depth } = variant;
   const quads = columns / 4;

@@ -5,7 +5,7 @@ import { launchesOf } from "./launches.js";
 import { alignment, Layout, type Range } from "./layout.js";
 import { type GpuSlot, Memory, type WebgpuBuffer } from "./memory.js";
 import { WorkQueue } from "./queue.js";
-import type { VariantName } from "./variants.js";
+import { type ChosenVariants, usualVariants } from "./variants.js";
 
 /**
  * The WebGPU device, over a GPUDevice that it is given: it imports nothing of Node's and runs in browsers and workers
@@ -18,8 +18,8 @@ import type { VariantName } from "./variants.js";
  * both. Parameters, batches and results are bound by their own ranges, which do not overlap.
  */
 export interface WebgpuOptions {
-  /** Pins how products are cut up; left out: by shapes and by the kind of adapter. */
-  variant?: VariantName;
+  /** How kernels are cut up; left out: as usual for the kind of adapter. */
+  variants?: ChosenVariants;
   /** Bytes to bind at once, and storage buffers a dispatch may bind: to try a smaller GPU's; left out: the GPU's own. */
   bindingBytes?: number;
   bindings?: number;
@@ -44,6 +44,7 @@ export interface WebgpuPrepared extends Prepared {
 export interface WebgpuDevice extends Device {
   /** For tests: what was submitted, and what lies on the GPU. */
   readonly counts: { readonly submits: number; readonly buffers: number; readonly bytes: number };
+  readonly variants: ChosenVariants;
   prepare(plan: Plan): WebgpuPrepared;
 }
 
@@ -75,9 +76,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       ) / alignment,
     ) * alignment;
   const maxBindings = options.bindings ?? limits.maxStorageBuffersPerShaderStage;
+  const variants = options.variants ?? usualVariants(isSoftware(info));
   const choices = {
-    isSoftware: isSoftware(info),
-    variant: options.variant ?? null,
+    variants,
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
   };
   const queue = new WorkQueue(gpu);
@@ -194,6 +195,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     name: "webgpu",
     description: `WebGPU on ${describe(info)}`,
     traits: { channelsLast: false },
+    variants,
     get counts() {
       return { submits, buffers: memory.count, bytes: memory.bytes };
     },
