@@ -291,9 +291,9 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     [[7, 1, 5], 1],
     [[33, 17], 0, [1, 33]],
   ];
-  test("reductions through subgroups", async ({ skip }) => {
-    if (!adapter!.features.has("subgroups")) skip("this adapter has no subgroups");
-    const device = await openGpu({ variant: "subgroups" });
+  test.each(["workgroup", "subgroups"] as const)("reductions by %s", async (variant) => {
+    if (variant === "subgroups") expect(adapter!.features.has("subgroups")).toBe(true);
+    const device = await openGpu({ variant });
     const shape = [3, 1100];
     for (const op of ["sum", "max", "argmax", "logSumExp"] as const) {
       const findsPlace = op === "argmax" || op === "logSumExp";

@@ -30,7 +30,7 @@ function kernelOf(frame: Frame, splits: number, choices: Choices): Kernel {
     case "pointwise":
       return eachElement(frame, []);
     case "reduce":
-      return reduce(frame, kernel, splits, choices.variants.reduction === "subgroups");
+      return reduce(frame, kernel, splits, choices.variants.reduction);
     case "matmul":
       return tiled(matmul(frame, splits));
     case "conv2d":

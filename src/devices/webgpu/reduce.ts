@@ -4,6 +4,7 @@ import { renderWgsl } from "../../render/wgsl.js";
 import { collapse, coordinates, decode, indexText, memoryOrder } from "./indices.js";
 import { eachElement } from "./pointwise.js";
 import type { Frame, Kernel, WgslType } from "./shader.js";
+import type { ReductionVariantName } from "./variants.js";
 
 /** Threads that share one output, where there are few outputs and much to reduce. */
 const sharing = 256;
@@ -19,11 +20,10 @@ export function elementType(frame: Frame): "f32" | "i32" {
 }
 
 /**
- * One thread or one workgroup an output, whose threads go together through workgroup memory, or with `subgroups` through
- * registers first. With `splits` > 1 the step's first axis is the split: each reduces its share
+ * One thread an output, or one workgroup where outputs are few, unless the variant leaves that out. With `splits` > 1 the step's first axis is the split: each reduces its share
  * of the elements.
  */
-export function reduce(frame: Frame, kernel: Reduce, splits: number, subgroups: boolean): Kernel {
+export function reduce(frame: Frame, kernel: Reduce, splits: number, variant: ReductionVariantName): Kernel {
   const { step } = frame;
   const at = coordinates(step.shape.length);
   const own = splits > 1 ? at.slice(1) : at;
@@ -89,9 +89,10 @@ let value = ${value};`;
     isLogSumExp ? `var total = 0f;\n${loop(start, stride, "total += exp_of(value - best);")}` : "";
 
   const outputs = elementCount(step.shape);
-  if (share <= alone || outputs >= manyOutputs)
+  if (variant === "threads" || share <= alone || outputs >= manyOutputs)
     return eachElement(frame, cores, [...bases, find("first", "1u"), sumExp("first", "1u"), done].join("\n"));
 
+  const subgroups = variant === "subgroups";
   return {
     functions: `${frame.finish(cores)}var<workgroup> shared_best: array<${type}, ${sharing}>;
 ${findsPlace ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,

@@ -24,12 +24,11 @@ export interface ProductVariant {
   readonly depth: number;
 }
 
-/** How the threads of a workgroup that share a reduction bring their results together; the order of the sum differs. */
-export interface ReductionVariant {
-  readonly name: string;
-  /** Through the registers of a subgroup first: the adapter must have subgroups, and WGSL their numbers. */
-  readonly subgroups: boolean;
-}
+/**
+ * How a reduction with few results is shared: by a workgroup whose threads bring their results together in its memory
+ * (`workgroup`), or in registers first (`subgroups`: the adapter must have them, and WGSL their numbers), or by nobody
+ * (`threads`: one a result). The order of the sum differs.
+ */
 
 /** Whoever changes a kernel so that another variant may be faster, or a variant's meaning, counts this up. */
 export const variantsVersion = 1;
@@ -42,13 +41,10 @@ export const productVariants = [
   { name: "registers-small", shared: false, rows: 4, columns: 4, depth: 1 },
 ] as const satisfies readonly ProductVariant[];
 
-export const reductionVariants = [
-  { name: "workgroup", subgroups: false },
-  { name: "subgroups", subgroups: true },
-] as const satisfies readonly ReductionVariant[];
+export const reductionVariants = ["workgroup", "subgroups", "threads"] as const;
 
 export type ProductVariantName = (typeof productVariants)[number]["name"];
-export type ReductionVariantName = (typeof reductionVariants)[number]["name"];
+export type ReductionVariantName = (typeof reductionVariants)[number];
 export type VariantName = ProductVariantName | ReductionVariantName;
 
 /** By class of problem, so that a measurement is short and a plan's shapes alone decide the rest. */
@@ -67,13 +63,13 @@ export type ProblemClass = (typeof problemClasses)[number];
 /** Names of the variants that a class of problems may take on an adapter with subgroups, or without. */
 export function candidates(problem: ProblemClass, hasSubgroups: boolean): readonly VariantName[] {
   if (problem !== "reduction") return productVariants.map(({ name }) => name);
-  return reductionVariants.filter(({ subgroups }) => hasSubgroups || !subgroups).map(({ name }) => name);
+  return reductionVariants.filter((name) => hasSubgroups || name !== "subgroups");
 }
 
-/** What is taken where nothing was measured. Software adapters run barriers too slowly for shared tiles. */
+/** What is taken where nothing was measured. Software adapters run barriers too slowly to share anything. */
 export function usualVariants(isSoftware: boolean): ChosenVariants {
   return isSoftware
-    ? { large: "registers", medium: "registers", thin: "registers", reduction: "workgroup" }
+    ? { large: "registers", medium: "registers", thin: "registers", reduction: "threads" }
     : { large: "shared-128", medium: "shared-64", thin: "registers", reduction: "workgroup" };
 }
 
@@ -82,7 +78,7 @@ export const variantOptions = [
   "auto",
   "measure",
   ...productVariants.map(({ name }) => name),
-  ...reductionVariants.map(({ name }) => name),
+  ...reductionVariants,
 ] as const;
 export type VariantOption = (typeof variantOptions)[number] | Readonly<Record<string, string>>;
 
