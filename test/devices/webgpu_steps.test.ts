@@ -414,6 +414,33 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     });
   });
 
+  test("conv2d and its input gradient where a row is read once for all taps", async () => {
+    const geometry = { stride: [2, 1], padding: [1, 1, 2, 0], dilation: [1, 1], groups: 2 } as const;
+    const [xs, ws, ys] = [
+      [2, 4, 7, 11],
+      [6, 2, 3, 3],
+      [2, 6, 4, 11],
+    ];
+    await check(
+      [xs, ws, ys, xs].map((shape) => floats(elementCount(shape!))),
+      [
+        step(
+          { kind: "conv2d", ...geometry },
+          ys!,
+          [at(0, "f32", xs!, nhwc(xs!)), at(1, "f32", ws!)],
+          out(2, ys!),
+        ),
+        step(
+          { kind: "conv2dInputGrad", ...geometry },
+          xs!,
+          [at(2, "f32", ys!), at(1, "f32", ws!)],
+          out(3, xs!),
+        ),
+      ],
+      { relative: 1e-5, absolute: 1e-4 },
+    );
+  });
+
   test("sums that several share: the update rides on the second step, in place", async () => {
     // Workgroups of shared tiles wait for each other, slowly in software: few of them.
     for (const [variant, batch, k] of [
