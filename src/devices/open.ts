@@ -4,6 +4,8 @@ import { openReference } from "./reference/reference.js";
 import { globalGpu } from "./webgpu/global.js";
 import type { VariantOption } from "./webgpu/variants.js";
 
+export { variantOptions } from "./webgpu/variants.js";
+
 /** What a device may be asked for by. */
 export const deviceNames = ["auto", "webgpu", "cpu", "wasm", "reference"] as const;
 export type DeviceName = (typeof deviceNames)[number];

@@ -1,7 +1,6 @@
 import type { Shape } from "../../core/shape.js";
 import { decode } from "./indices.js";
 import type { Kernel } from "./shader.js";
-import { slidingTiles } from "./sliding.js";
 import { type GemmShape, type ProductVariant, workgroupsOf } from "./variants.js";
 
 /**
@@ -37,17 +36,7 @@ export interface Gemm extends GemmShape {
   readonly store: string;
 }
 
-/** c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], cut up as `variant` says. */
-export function gemm(product: Gemm, variant: ProductVariant, functions: string): Kernel {
-  const { names } = product.inner;
-  const all = factorFunctions("a", product.a, names) + factorFunctions("b", product.b, names) + functions;
-  if (variant.shared) return sharedTiles(product, variant, all);
-  return product.slides
-    ? slidingTiles(product, product.slides, variant, all)
-    : registerTiles(product, variant, all);
-}
-
-function factorFunctions(name: string, { outer, inner, at }: Factor, names: readonly string[]): string {
+export function factorFunctions(name: string, { outer, inner, at }: Factor, names: readonly string[]): string {
   return `fn ${name}_outer(batch: u32, i: u32) -> vec4<i32> {
 ${outer}
 }
@@ -102,7 +91,7 @@ export function evenTiles(size: number, most: number): number {
   return Math.ceil(size / Math.ceil(size / most));
 }
 
-function registerTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
+export function registerTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { batches, splits, m, n, inner } = product;
   const first = inner.names.map((name) => `${name}_first`);
   const rows = evenTiles(m, variant.rows);
@@ -146,7 +135,7 @@ export function advance({ names, shape }: Gemm["inner"]): string {
   return count(names.length - 1);
 }
 
-function sharedTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
+export function sharedTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { m, n, a, b, inner } = product;
   const { rows, columns, depth } = variant;
   const quads = columns / 4;
