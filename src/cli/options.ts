@@ -2,7 +2,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { shellCommand } from "../core/command_line.js";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
-import { type DeviceName, type DeviceOptions, deviceNames, openDevice, variantOptions } from "../devices/open.js";
+import {
+  type DeviceName,
+  type DeviceOptions,
+  deviceNames,
+  openDevice,
+  variantOptions,
+} from "../devices/open.js";
 import { modelNames } from "../models/index.js";
 import { augmentationOf } from "../train/recipes.js";
 

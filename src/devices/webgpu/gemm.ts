@@ -36,7 +36,11 @@ export interface Gemm extends GemmShape {
   readonly store: string;
 }
 
-export function factorFunctions(name: string, { outer, inner, at }: Factor, names: readonly string[]): string {
+export function factorFunctions(
+  name: string,
+  { outer, inner, at }: Factor,
+  names: readonly string[],
+): string {
   return `fn ${name}_outer(batch: u32, i: u32) -> vec4<i32> {
 ${outer}
 }
