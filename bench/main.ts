@@ -33,7 +33,7 @@ type TypeScriptPeer = "tfjs" | "jax-js";
 type Peer = "pytorch" | TypeScriptPeer;
 
 interface OwnSide {
-  readonly device: "cpu" | "wasm";
+  readonly device: "cpu" | "wasm" | "webgpu";
   readonly threads?: number;
 }
 
@@ -45,6 +45,7 @@ const tasks: Task[] = [
   { name: "lenet-step", work: { what: "lenet-step", batchSize: 256, layout }, steps: 20, warmUp: 400 },
   // What TypeScript's libraries can do in a minute.
   { name: "lenet-small-step", work: { what: "lenet-step", batchSize: 32, layout }, steps: 2 },
+  { name: "sgemm-512", work: { what: "sgemm", m: 512, n: 512, k: 512 }, steps: 2 },
   { name: "sgemm-2048", work: { what: "sgemm", m: 2048, n: 2048, k: 2048 }, steps: 3 },
   { name: "sgemm-128x4096x6400", work: { what: "sgemm", m: 128, n: 4096, k: 6400 }, steps: 5 },
   ...[1, 2, 3, 4, 5].flatMap((layer) =>
@@ -68,12 +69,15 @@ class Worker {
   ) {}
 
   /** Our own side, or that of a peer. */
-  static async start({ work, warmUp }: Task, by: { peer: TypeScriptPeer } | OwnSide): Promise<Worker> {
+  static async start(
+    { work, warmUp }: Task,
+    by: { peer: TypeScriptPeer; device: OwnSide["device"] } | OwnSide,
+  ): Promise<Worker> {
     const peer = "peer" in by ? by.peer : undefined;
     const file = peer === undefined ? "./worker.ts" : "./peer_worker.js";
     const child = fork(
       fileURLToPath(new URL(file, import.meta.url)),
-      peer === undefined ? [] : [peer],
+      peer === undefined ? [] : [peer, by.device],
       peer === undefined ? { execArgv: ["--import", "tsx"] } : {},
     );
     const { flop, device } = await Worker.ask(child, {
@@ -150,8 +154,8 @@ interface Rival {
 }
 
 /** PyTorch as it is installed and tuned, in both layouts where layouts matter: the better one of each counts. */
-async function rivals(task: Task, peer: Peer): Promise<Rival[]> {
-  if (peer !== "pytorch") return [{ side: await Worker.start(task, { peer }), name: peer }];
+async function rivals(task: Task, peer: Peer, device: OwnSide["device"]): Promise<Rival[]> {
+  if (peer !== "pytorch") return [{ side: await Worker.start(task, { peer, device }), name: peer }];
   const layouts: Layout[] = task.work.what === "sgemm" ? ["contiguous"] : ["contiguous", "channels-last"];
   const started: Rival[] = [];
   for (const settings of ["tuned", "default"] as const) {
@@ -169,18 +173,21 @@ async function rivals(task: Task, peer: Peer): Promise<Rival[]> {
 class Tally {
   readonly times: number[] = [];
   readonly #faults: number[] = [];
+  readonly #processor: number[] = [];
 
   constructor(private readonly side: Side) {}
 
   async turn(steps: number): Promise<void> {
-    const { seconds, pageFaults } = await this.side.run(steps);
+    const { seconds, pageFaults, processorSeconds } = await this.side.run(steps);
+    if (processorSeconds !== undefined) this.#processor.push(processorSeconds / steps);
     this.times.push(median(seconds));
     this.#faults.push(pageFaults / steps);
   }
 
-  async figures(): Promise<{ milliseconds: number; pageFaults: number; peakMemoryMB: number }> {
+  async figures(): Promise<Figures> {
     return {
       milliseconds: median(this.times) * 1000,
+      ...(this.#processor.length > 0 && { processorMilliseconds: median(this.#processor) * 1000 }),
       pageFaults: median(this.#faults),
       peakMemoryMB: await this.side.peakMemoryMB(),
     };
@@ -189,6 +196,8 @@ class Tally {
 
 interface Figures {
   milliseconds: number;
+  /** Of all threads, which other programs disturb less; PyTorch does not tell it. */
+  processorMilliseconds?: number;
   /** A step's, once it is warm. */
   pageFaults: number;
   peakMemoryMB: number;
@@ -196,6 +205,7 @@ interface Figures {
 
 interface Result extends Figures {
   name: string;
+  device: string;
   batchSize?: number;
   imagesPerSecond?: number;
   gflops: number;
@@ -214,7 +224,7 @@ async function measure(
 ): Promise<Result> {
   const worker = await Worker.start(task, own);
   const ours = new Tally(worker);
-  const theirs = (against ? await rivals(task, against) : []).map((rival) => ({
+  const theirs = (against ? await rivals(task, against, own.device) : []).map((rival) => ({
     ...rival,
     record: new Tally(rival.side),
   }));
@@ -229,6 +239,7 @@ async function measure(
   const gflops = worker.flop / seconds / 1e9;
   const result: Result = {
     name: task.name,
+    device: worker.device,
     ...("batchSize" in task.work && { batchSize: task.work.batchSize }),
     ...(task.name.endsWith("-step") && {
       imagesPerSecond: (task.work as { batchSize: number }).batchSize / seconds,
@@ -264,6 +275,7 @@ function table(result: Result): string {
     [
       name.padEnd(24),
       figures.milliseconds.toFixed(1).padStart(9),
+      (figures.processorMilliseconds?.toFixed(1) ?? "").padStart(9),
       figures.peakMemoryMB.toFixed(0).padStart(7),
       figures.pageFaults.toFixed(0).padStart(7),
       ...rest,
@@ -290,7 +302,7 @@ const program = new Command("bench")
   .addOption(
     new Option("--against <peer>", "race a peer, interleaved").choices(["pytorch", "tfjs", "jax-js"]),
   )
-  .addOption(new Option("--device <name>", "our side").choices(["cpu", "wasm"]).default("cpu"))
+  .addOption(new Option("--device <name>", "our side").choices(["cpu", "wasm", "webgpu"]).default("cpu"))
   .option("--threads <n>", "of our side (default: all cores)", Number)
   .option("--layers", "only AlexNet's convolutions, by layer and pass; GFLOP/s are those of the direct sum")
   .option("--only <text>", "tasks whose name contains it")
@@ -298,7 +310,7 @@ const program = new Command("bench")
   .option("--json", "one JSON object a line and nothing else")
   .parse();
 const flags = program.opts<{
-  device: "cpu" | "wasm";
+  device: OwnSide["device"];
   threads?: number;
   against?: Peer;
   layers?: true;
@@ -315,19 +327,20 @@ try {
   print(
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}, medians of ${flags.turns} turns`,
   );
-  print(`${"".padEnd(24)}         ms       MB   faults   images/s  GFLOP/s  of peak`);
+  print(`${"".padEnd(24)}         ms  processor       MB   faults   images/s  GFLOP/s  of peak`);
+  const { device, threads } = flags;
   const isTypeScript = flags.against !== undefined && flags.against !== "pytorch";
   const chosen = tasks.filter(
     ({ name, work }) =>
       name.includes(flags.only ?? "") &&
       (!flags.layers || work.what === "conv") &&
       // Nothing else ends in a minute there.
-      (!isTypeScript || name === "lenet-small-step"),
+      (!isTypeScript || name === "lenet-small-step" || (device === "webgpu" && name === "sgemm-512")),
   );
-  const { device, threads } = flags;
   const own = { device, ...(threads !== undefined && { threads }) };
   for (const task of chosen) {
     const result = await measure(task, flags.turns, own, flags.against, peak);
+    print(`${task.name}: ${result.device}`);
     console.log(flags.json ? JSON.stringify(result) : table(result));
   }
 } catch (error) {

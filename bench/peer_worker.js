@@ -1,8 +1,22 @@
 /**
- * A peer's side of a race, in a process of its own: `peer_worker.js tfjs` or `peer_worker.js jax-js`. Plain JavaScript,
- * since the peers are installed for a race only (`npm install --no-save @tensorflow/tfjs @jax-js/jax`).
+ * A peer's side of a race, in a process of its own: `peer_worker.js tfjs` or `peer_worker.js jax-js`, with `webgpu` behind
+ * it on the GPU. Plain JavaScript, since the peers are installed for a race only
+ * (`npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-webgpu @jax-js/jax`).
  */
 import { readFileSync } from "node:fs";
+
+const [name, device] = process.argv.slice(2);
+const isOnGpu = device === "webgpu";
+
+/** The GPU and the names that a page has, by the same package as our side's. */
+async function actAsPage() {
+  const { create, globals } = await import("webgpu");
+  Object.assign(globalThis, globals, { WorkerGlobalScope: class {} });
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: create([]), userAgent: "Node" } });
+}
+
+/** Values between -0.1 and 0.1. */
+const values = (count) => Float32Array.from({ length: count }, (_, k) => (((k * 61) % 97) / 97 - 0.5) / 5);
 
 const rate = 0.9;
 const classes = 10;
@@ -12,11 +26,19 @@ const imageCount = (batch) => batch * 28 * 28;
 const pixels = (batch) => Float32Array.from({ length: imageCount(batch) }, (_, k) => ((k * 37) % 101) / 101);
 const labels = (batch) => Int32Array.from({ length: batch }, (_, k) => k % classes);
 
-/** LeNet by TF.js: its `cpu` backend, since `wasm` lacks the gradients of a convolution. */
-async function tfjs(batch) {
+/** TF.js, without a GPU on its `cpu` backend, since `wasm` lacks the gradients of a convolution. */
+async function openTfjs() {
   const tf = await import("@tensorflow/tfjs");
+  if (isOnGpu) await import("@tensorflow/tfjs-backend-webgpu");
   tf.env().set("PROD", true);
-  await tf.setBackend("cpu");
+  const backend = isOnGpu ? "webgpu" : "cpu";
+  // False where it fell back to another.
+  if (!(await tf.setBackend(backend))) throw new Error(`tfjs could not open its backend ${backend}`);
+  return tf;
+}
+
+async function tfjsLenet({ batchSize: batch }) {
+  const tf = await openTfjs();
   const { conv2d, averagePooling2d, flatten, dense } = tf.layers;
   const activation = "sigmoid";
   const net = tf.sequential({
@@ -41,19 +63,38 @@ async function tfjs(batch) {
   };
 }
 
-/** LeNet by jax-js on its `wasm` backend, the whole step under `jit`. */
-async function jaxJs(batch) {
-  const { blockUntilReady, defaultDevice, init, jit, lax, nn, numpy, valueAndGrad } = await import(
-    "@jax-js/jax"
-  );
-  await init("wasm");
-  defaultDevice("wasm");
-  const array = (shape) => {
-    const count = shape.reduce((a, b) => a * b, 1);
-    return numpy
-      .array(Float32Array.from({ length: count }, (_, k) => (((k * 61) % 97) / 97 - 0.5) / 5))
-      .reshape(shape);
+async function tfjsProduct({ m, n, k }) {
+  const tf = await openTfjs();
+  const [a, b] = [tf.tensor(values(m * k), [m, k]), tf.tensor(values(k * n), [k, n])];
+  return async () => {
+    const product = tf.matMul(a, b);
+    // It submits what it is asked to read, and nothing before; a megabyte is soon copied.
+    await product.data();
+    product.dispose();
   };
+}
+
+/** jax-js, and how it makes an array. */
+async function openJaxJs() {
+  const jax = await import("@jax-js/jax");
+  const backend = isOnGpu ? "webgpu" : "wasm";
+  if (!(await jax.init(backend)).includes(backend))
+    throw new Error(`jax-js could not open its backend ${backend}`);
+  jax.defaultDevice(backend);
+  const array = (shape) => jax.numpy.array(values(shape.reduce((a, b) => a * b, 1))).reshape(shape);
+  return { ...jax, array };
+}
+
+async function jaxJsProduct({ m, n, k }) {
+  const { array, blockUntilReady, jit, numpy } = await openJaxJs();
+  const [a, b] = [array([m, k]), array([k, n])];
+  const product = jit((x, y) => numpy.dot(x, y));
+  return () => blockUntilReady(product(a.ref, b.ref));
+}
+
+/** The whole step under `jit`. */
+async function jaxJsLenet({ batchSize: batch }) {
+  const { array, blockUntilReady, jit, lax, nn, numpy, valueAndGrad } = await openJaxJs();
   let parameters = [
     [6, 1, 5, 5],
     [6],
@@ -107,35 +148,44 @@ async function jaxJs(batch) {
   };
 }
 
-const peers = { tfjs, "jax-js": jaxJs };
-const packages = { tfjs: "@tensorflow/tfjs", "jax-js": "@jax-js/jax" };
-const name = process.argv[2];
+const peers = {
+  tfjs: { "lenet-step": tfjsLenet, sgemm: tfjsProduct },
+  "jax-js": { "lenet-step": jaxJsLenet, sgemm: jaxJsProduct },
+};
+const packages = { tfjs: "@tensorflow/tfjs @tensorflow/tfjs-backend-webgpu", "jax-js": "@jax-js/jax" };
 let step;
 
-async function answer({ cmd, work, steps }) {
+async function answer({ cmd, work, warmUp = 1, steps }) {
   if (cmd === "memory") {
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));
     return { peakMemoryMB: Number(peak?.[1] ?? 0) / 1024 };
   }
   if (cmd === "setup") {
     try {
-      step = await peers[name](work.batchSize);
+      if (isOnGpu) await actAsPage();
+      step = await peers[name][work.what](work);
     } catch (error) {
       if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
       throw new Error(`${name} is not installed: npm install --no-save ${packages[name]}`);
     }
     // Compiles, and is not counted.
-    await step();
+    for (let i = 0; i < warmUp; i++) await step();
     return { flop: 0, device: name };
   }
   const seconds = [];
-  const faults = process.resourceUsage().minorPageFault;
+  const before = process.resourceUsage();
   for (let i = 0; i < steps; i++) {
     const start = performance.now();
     await step();
     seconds.push((performance.now() - start) / 1000);
   }
-  return { seconds, pageFaults: process.resourceUsage().minorPageFault - faults };
+  const after = process.resourceUsage();
+  return {
+    seconds,
+    pageFaults: after.minorPageFault - before.minorPageFault,
+    processorSeconds:
+      (after.userCPUTime + after.systemCPUTime - before.userCPUTime - before.systemCPUTime) / 1e6,
+  };
 }
 
 process.on("message", (command) => {

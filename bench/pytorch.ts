@@ -28,6 +28,8 @@ export interface Turn {
   readonly seconds: readonly number[];
   /** Minor ones, of all steps together. */
   readonly pageFaults: number;
+  /** Of all threads and steps together, which other programs disturb less; PyTorch's side does not tell it. */
+  readonly processorSeconds?: number;
 }
 
 export interface PyTorchOptions {

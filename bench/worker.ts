@@ -40,9 +40,15 @@ async function answer(command: Command): Promise<object> {
     await run(prepared, warmUp);
     return { flop: prepared.flop, device: device.description };
   }
-  const faults = process.resourceUsage().minorPageFault;
+  const before = process.resourceUsage();
   const seconds = await run(prepared!, command.steps);
-  return { seconds, pageFaults: process.resourceUsage().minorPageFault - faults };
+  const after = process.resourceUsage();
+  return {
+    seconds,
+    pageFaults: after.minorPageFault - before.minorPageFault,
+    processorSeconds:
+      (after.userCPUTime + after.systemCPUTime - before.userCPUTime - before.systemCPUTime) / 1e6,
+  };
 }
 
 process.on("message", (command: Command) => {

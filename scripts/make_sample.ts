@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import sharp from "sharp";
+import { atomicWrite } from "../src/core/atomic_write.js";
 import { loadImageSet } from "../src/data/fashion_mnist.js";
 import { encodeIdx } from "../src/data/idx.js";
 import type { LabelledImages } from "../src/data/image_set.js";
-import { atomicWrite } from "../src/train/atomic_write.js";
 
 const directory = process.argv[2] ?? "/usr/share/datasets/fashion-mnist";
 const target = fileURLToPath(new URL("../samples/fashion-mnist/", import.meta.url));

@@ -4,6 +4,7 @@ import { hasDevice, useDevice } from "./tensor/evaluate.js";
 export * as classic from "./classic/portable.js";
 export * as data from "./data/browser.js";
 export {
+  clearTuning,
   type DeviceName,
   type DeviceOptions,
   type DeviceReport,

@@ -14,6 +14,7 @@ export {
   type PredictOptions,
 } from "./deploy/index.js";
 export {
+  clearTuning,
   type DeviceName,
   type DeviceOptions,
   type DeviceReport,

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { atomicWrite } from "../core/atomic_write.js";
 import { type DType, dtypeOf, hostArray } from "../core/dtype.js";
 import { fileProblem, UserError } from "../core/errors.js";
-import { atomicWrite } from "../train/atomic_write.js";
 import {
   decodeSafetensors,
   encodeSafetensors,

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { atomicWrite } from "../core/atomic_write.js";
 import { loadImageSet } from "../data/index.js";
 import {
   runStudy,
@@ -14,7 +15,6 @@ import {
 import { provenanceOf } from "../experiments/kept.js";
 import { chosenNames } from "../experiments/names.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { atomicWrite } from "../train/atomic_write.js";
 import { duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import {

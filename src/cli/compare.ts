@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { atomicWrite } from "../core/atomic_write.js";
 import { loadImageSet } from "../data/index.js";
 import { type Cell, type Comparison, type ComparisonOptions, compare } from "../experiments/comparison.js";
 import { learnerNames, rowNames, threeEras } from "../experiments/comparison_plan.js";
 import { provenanceOf } from "../experiments/kept.js";
 import { chosenNames } from "../experiments/names.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { atomicWrite } from "../train/atomic_write.js";
 import { canRedraw, duration } from "../train/progress.js";
 import { untilInterrupted } from "./interrupt.js";
 import { bytesText, grouped } from "./layer_table.js";

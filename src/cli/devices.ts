@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { devices } from "../devices/open.js";
+import { clearTuning, devices } from "../devices/open.js";
 import { printJson } from "./reporters.js";
 
 export function addDevices(program: Command): void {
@@ -7,7 +7,14 @@ export function addDevices(program: Command): void {
     .command("devices")
     .description("what can compute here, and why not what cannot")
     .option("--json", "print one JSON object a device and nothing else")
-    .action(async (flags: { json?: true }) => {
+    .option("--clear-tuning", "forget which kernels were measured to be fastest on a GPU")
+    .action(async (flags: { json?: true; clearTuning?: true }) => {
+      if (flags.clearTuning) {
+        const place = await clearTuning();
+        if (flags.json) printJson({ event: "tuning-cleared", place });
+        else console.log(`Forgotten: ${place}. The fastest kernels are measured again at a GPU's next use.`);
+        return;
+      }
       const reports = await devices();
       const used = reports.find((report) => report.isAutomatic)?.name;
       for (const report of reports) {

@@ -2,7 +2,13 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { shellCommand } from "../core/command_line.js";
 import type { Normalization } from "../data/index.js";
 import { convolutionAlgorithms, type Device } from "../devices/device.js";
-import { type DeviceName, type DeviceOptions, deviceNames, openDevice } from "../devices/open.js";
+import {
+  type DeviceName,
+  type DeviceOptions,
+  deviceNames,
+  openDevice,
+  variantOptions,
+} from "../devices/open.js";
 import { modelNames } from "../models/index.js";
 import { augmentationOf } from "../train/recipes.js";
 
@@ -121,6 +127,14 @@ export function addDeviceOptions(command: Command): Command {
         "of the devices cpu and wasm: the fastest, never Winograd, Winograd wherever it applies",
       )
         .choices(convolutionAlgorithms)
+        .default("auto"),
+    )
+    .addOption(
+      new Option(
+        "--variant <name>",
+        "of the device webgpu, how kernels are cut up: the fastest, the fastest measured anew, or one by name",
+      )
+        .choices(variantOptions)
         .default("auto"),
     );
 }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { Command } from "commander";
+import { atomicWrite, makeDirectory } from "../core/atomic_write.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import { openRun } from "../deploy/saved_run.js";
 import { loadSharp } from "../deploy/sharp.js";
 import { useDevice } from "../tensor/evaluate.js";
-import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
 import { addDeviceOptions, type DeviceFlags, openDeviceOf } from "./options.js";
 import { inspectRun, pagePolicy, readReport } from "./run_report.js";
 import { loadData } from "./training_run.js";

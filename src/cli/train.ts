@@ -143,6 +143,7 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     microBatch,
     threads: _threads,
     device: _device,
+    variant: _variant,
     out,
     json,
     resume: _resume,
@@ -168,6 +169,7 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
     ...(weights === undefined ? {} : { weights: resolve(weights) }),
     ...(checksum === undefined ? {} : { modelChecksum: checksum }),
+    ...(opened.variants === undefined ? {} : { variants: opened.variants }),
   });
   const path = out ?? nextRunDirectory("runs", modelTitle(model));
   await runAndReport(config, opened, path, flags);
@@ -222,8 +224,8 @@ async function resume(
       `${path} was begun by a version of Flybrick that wrote no checkpoints: train anew from its weights by --weights ${path}/model.safetensors.`,
     );
   await requireSameModel(run);
-  const { convolution = "auto" } = config;
-  const opened = await openDeviceOf({ ...flags, convolution });
+  const { convolution = "auto", variants: variant = "auto" } = config;
+  const opened = await openDeviceOf({ ...flags, convolution, variant });
   await runAndReport(config, opened, path, flags, run);
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheDirectory } from "../core/cache_directory.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import { download } from "./download.js";
 import { readIdx } from "./idx_file.js";
@@ -122,12 +122,6 @@ export async function loadFrom(origin: Origin, options: LoadOptions): Promise<Im
     );
   }
   return readSample(origin, `because the whole set is not on this machine and ${reason}`);
-}
-
-function cacheDirectory(name: ImageSetName): string {
-  const base = process.env.XDG_CACHE_HOME ?? "";
-  // The XDG specification has relative paths ignored.
-  return join(isAbsolute(base) ? base : join(homedir(), ".cache"), "flybrick", name);
 }
 
 function locate(directory: string, name: FileName): string | undefined {

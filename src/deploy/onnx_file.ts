@@ -1,5 +1,5 @@
+import { atomicWrite } from "../core/atomic_write.js";
 import type { Sequential } from "../nn/index.js";
-import { atomicWrite } from "../train/atomic_write.js";
 import { encodeOnnx, type OnnxOptions } from "./onnx.js";
 
 /** Writes what `encodeOnnx` makes, whole or not at all. */

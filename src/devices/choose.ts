@@ -1,5 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { Device } from "./device.js";
+import type { TuningStore } from "./webgpu/tuning.js";
+import type { VariantOption } from "./webgpu/variants.js";
 
 /** What a device is, or why it cannot be used. */
 export interface DeviceReport {
@@ -15,7 +17,13 @@ export interface DeviceReport {
 
 /** Ways to open devices, in the order they are tried. */
 export type Openers<Options> = Readonly<Record<string, (options: Options) => Promise<Device>>>;
-type FindAdapter = () => Promise<GPUAdapter>;
+
+/** Where WebGPU comes from, and where what was measured on its adapters is kept. */
+export interface GpuSource {
+  /** Throws a UserError that says what is missing. */
+  find(): Promise<{ gpu: GPU; adapter: GPUAdapter }>;
+  store(): Promise<TuningStore>;
+}
 
 /** Throws a UserError unless it is left out or a whole number from 1 to 1024. */
 export function requireThreads(threads: number | undefined): void {
@@ -24,20 +32,28 @@ export function requireThreads(threads: number | undefined): void {
 }
 
 /** A device on the adapter that is found; the device's code is loaded once there is something for it. */
-export async function openGpu(findAdapter: FindAdapter): Promise<Device> {
-  const adapter = await findAdapter();
-  return (await import("./webgpu/adapter.js")).openAdapter(adapter);
+export async function openGpu(source: GpuSource, variant?: VariantOption): Promise<Device> {
+  const { gpu, adapter } = await source.find();
+  return (await import("./webgpu/adapter.js")).openTuned(gpu, adapter, await source.store(), variant);
 }
 
 /** The GPU, where there is a real one: a software adapter is slower than a processor's own devices. */
-export async function openRealGpu(findAdapter: FindAdapter): Promise<Device | null> {
+export async function openRealGpu(source: GpuSource, variant?: VariantOption): Promise<Device | null> {
   try {
-    const adapter = await findAdapter();
-    return (await isReal(adapter)) ? await openGpu(async () => adapter) : null;
+    const found = await source.find();
+    const one: GpuSource = { ...source, find: async () => found };
+    return (await isReal(found.adapter)) ? await openGpu(one, variant) : null;
   } catch {
     // `devices` says why.
     return null;
   }
+}
+
+/** Forgets which of WebGPU's kernels were measured to be fastest; returns where that was kept. */
+export async function clearStore({ store }: GpuSource): Promise<string> {
+  const found = await store();
+  await found.clear();
+  return found.place;
 }
 
 async function isReal(adapter: GPUAdapter): Promise<boolean> {
@@ -63,7 +79,7 @@ export async function openFirst<Options>(openers: Openers<Options>, options: Opt
 
 /** What the adapter that is found is, then each of the others, or why they cannot be used. */
 export async function reportDevices<Options>(
-  findAdapter: FindAdapter,
+  source: GpuSource,
   openers: Openers<Options>,
   options: Options,
 ): Promise<DeviceReport[]> {
@@ -80,11 +96,12 @@ export async function reportDevices<Options>(
   };
   return Promise.all([
     attempt("webgpu", async () => {
-      const adapter = await findAdapter();
-      const { detailsOf } = await import("./webgpu/adapter.js");
+      const { adapter } = await source.find();
+      const { detailsOf, openAdapter } = await import("./webgpu/adapter.js");
       const isAutomatic = await isReal(adapter);
       const details = detailsOf(adapter);
-      const { description } = await openGpu(async () => adapter);
+      // Not measured: nobody computes on it yet.
+      const { description } = await openAdapter(adapter);
       return { description, isAutomatic, details };
     }),
     ...Object.entries(openers).map(([name, open]) =>

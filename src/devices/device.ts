@@ -15,6 +15,8 @@ export interface Device {
   /** Where it stands in for a faster one that could not be opened: a sentence that says why, and what would help. */
   readonly standIn?: string;
   readonly traits: DeviceTraits;
+  /** Where a measurement may have chosen kernels: which, by class of problem. They decide the last bits, so a run keeps them. */
+  readonly variants?: Readonly<Record<string, string>>;
   /** Left out where a device has none. */
   readonly learners?: Learners;
   /**

@@ -1,6 +1,8 @@
 import { UserError } from "../core/errors.js";
 import {
+  clearStore,
   type DeviceReport,
+  type GpuSource,
   openFirst,
   openGpu,
   openRealGpu,
@@ -10,6 +12,9 @@ import {
 import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 import { globalGpu } from "./webgpu/global.js";
+import type { VariantOption } from "./webgpu/variants.js";
+
+export { variantOptions } from "./webgpu/variants.js";
 
 export type { DeviceReport };
 
@@ -22,6 +27,11 @@ export interface DeviceOptions {
   threads?: number;
   /** How these two compute convolutions; `auto`, the fastest, if left out. */
   convolution?: ConvolutionAlgorithm;
+  /**
+   * How WebGPU's kernels are cut up: `auto` (if left out), the fastest by a measurement at the adapter's first use, which
+   * software adapters are spared; `measure` measures anew; a name, or what another device's `variants` says, pins them.
+   */
+  variant?: VariantOption;
 }
 
 type Processor = "cpu" | "wasm" | "reference";
@@ -33,10 +43,18 @@ const processors: Record<Processor, (options: DeviceOptions) => Promise<Device>>
   reference: async () => openReference(),
 };
 
-/** The adapter that WebGPU has here, in browsers or in Node. Throws a UserError that says what is missing. */
-async function findAdapter(): Promise<GPUAdapter> {
-  const gpu = globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu());
-  return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
+/** What WebGPU has here, in browsers or in Node. */
+const gpuSource: GpuSource = {
+  async find() {
+    const gpu = globalGpu() ?? (await (await import("./webgpu/node.js")).nodeGpu());
+    return { gpu, adapter: await (await import("./webgpu/adapter.js")).requestAdapter(gpu) };
+  },
+  store: async () => (await import("./webgpu/tuning_file.js")).tuningFile(),
+};
+
+/** Forgets which of WebGPU's kernels were measured to be fastest; returns where that was kept. */
+export function clearTuning(): Promise<string> {
+  return clearStore(gpuSource);
 }
 
 /**
@@ -51,14 +69,14 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
     );
   }
   requireThreads(options.threads);
-  if (name === "webgpu") return openGpu(findAdapter);
+  if (name === "webgpu") return openGpu(gpuSource, options.variant);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu(findAdapter)) ?? openFirst(processors, options);
+  return (await openRealGpu(gpuSource, options.variant)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  return reportDevices(findAdapter, processors, options);
+  return reportDevices(gpuSource, processors, options);
 }
 
 let best: Promise<Device> | undefined;

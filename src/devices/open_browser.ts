@@ -1,6 +1,8 @@
 import { UserError } from "../core/errors.js";
 import {
+  clearStore,
   type DeviceReport,
+  type GpuSource,
   openFirst,
   openGpu,
   openRealGpu,
@@ -11,6 +13,7 @@ import type { ConvolutionAlgorithm, Device } from "./device.js";
 import { openReference } from "./reference/reference.js";
 import type { WasmFiles } from "./wasm/page.js";
 import { globalGpu } from "./webgpu/global.js";
+import type { VariantOption } from "./webgpu/variants.js";
 
 export type { DeviceReport, WasmFiles };
 
@@ -24,6 +27,11 @@ export interface DeviceOptions {
   readonly convolution?: ConvolutionAlgorithm;
   /** Where WebAssembly's files lie, unless a bundler sees to it. */
   readonly wasm?: WasmFiles;
+  /**
+   * How WebGPU's kernels are cut up: `auto` (if left out), the fastest by a measurement at the adapter's first use, which
+   * software adapters are spared; `measure` measures anew; a name, or what another device's `variants` says, pins them.
+   */
+  readonly variant?: VariantOption;
 }
 
 /** Where there is no GPU, in the order "auto" tries them; the last one always opens. */
@@ -32,14 +40,22 @@ const processors: Record<Exclude<Named, "webgpu">, (options: DeviceOptions) => P
   reference: async () => openReference(),
 };
 
-/** The page's or worker's adapter. Throws a UserError that says what is missing. */
-async function findAdapter(): Promise<GPUAdapter> {
-  const gpu = globalGpu();
-  if (!gpu)
-    throw new UserError(
-      "this page has no WebGPU: the browser lacks it, or the page comes neither by https nor from localhost",
-    );
-  return (await import("./webgpu/adapter.js")).requestAdapter(gpu);
+/** What WebGPU the page or worker has. */
+const gpuSource: GpuSource = {
+  async find() {
+    const gpu = globalGpu();
+    if (!gpu)
+      throw new UserError(
+        "this page has no WebGPU: the browser lacks it, or the page comes neither by https nor from localhost",
+      );
+    return { gpu, adapter: await (await import("./webgpu/adapter.js")).requestAdapter(gpu) };
+  },
+  store: async () => (await import("./webgpu/tuning_database.js")).tuningDatabase(),
+};
+
+/** Forgets which of WebGPU's kernels were measured to be fastest; returns where that was kept. */
+export function clearTuning(): Promise<string> {
+  return clearStore(gpuSource);
 }
 
 /**
@@ -53,14 +69,14 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
       `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names.join(", ")}`,
     );
   requireThreads(options.threads);
-  if (name === "webgpu") return openGpu(findAdapter);
+  if (name === "webgpu") return openGpu(gpuSource, options.variant);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu(findAdapter)) ?? openFirst(processors, options);
+  return (await openRealGpu(gpuSource, options.variant)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */
 export function devices(options: DeviceOptions = {}): Promise<DeviceReport[]> {
-  return reportDevices(findAdapter, processors, options);
+  return reportDevices(gpuSource, processors, options);
 }
 
 let best: Promise<Device> | undefined;

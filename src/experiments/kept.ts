@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { atomicWrite, makeDirectory } from "../core/atomic_write.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import type { ImageSet, LabelledImages } from "../data/index.js";
 import { currentDevice } from "../tensor/evaluate.js";
-import { atomicWrite, makeDirectory } from "../train/atomic_write.js";
 
 /** What every kept result says of itself. */
 export interface Kept {

@@ -2,7 +2,8 @@
  * WGSL that the scalar table's texts call. WGSL lets a compiler assume that NaN and infinities do not occur and bounds
  * sin and exp loosely, so NaN is told by bits, infinities come from memory, and the delicate functions are the
  * polynomials of the CPU device (Cephes; Moshier; Payne and Hanek's
- * reduction of large angles), written with fma, which no compiler takes apart.
+ * reduction of large angles), written with fma where their sums must be as they
+ * stand, which no compiler takes apart.
  */
 const source = `
 var<private> infinity_bits: u32 = 0x7f800000u;
@@ -31,12 +32,12 @@ fn i32_from_f32(x: f32) -> i32 {
   return i32(x);
 }
 fn exp_part(r: f32) -> f32 {
-  var p = fma(r, 1.9875691500e-4f, 1.3981999507e-3f);
-  p = fma(p, r, 8.3334519073e-3f);
-  p = fma(p, r, 4.1665795894e-2f);
-  p = fma(p, r, 1.6666665459e-1f);
-  p = fma(p, r, 5.0000001201e-1f);
-  return fma(p, r * r, r) + 1f;
+  var p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return p * (r * r) + r + 1f;
 }
 fn exp_of(x: f32) -> f32 {
   if (is_nan(x)) { return x; }

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { atomicWrite, makeDirectory, removeTemporaries } from "../core/atomic_write.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
 import type { EpochFigures, Schedule } from "../optim/index.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import type { EpochResult } from "./callbacks.js";
 import { DirectoryLock } from "./lock.js";
 import { decodeSafetensors, encodeHeader, type StoredTensor, type TensorLayout } from "./safetensors.js";

@@ -2,8 +2,8 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { keepAtExit, removeAtExit } from "../core/atomic_write.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import { keepAtExit, removeAtExit } from "./atomic_write.js";
 
 /** Who uses a directory: the file `<pid>[-<start>]@<host>.lock` in it says so. */
 export interface LockHolder {

@@ -29,6 +29,8 @@ export interface RunConfig extends RecipeSettings {
   readonly earlyStopping?: number;
   /** How the CPU device computes convolutions, since it decides the last bits; `auto` if left out. */
   readonly convolution?: ConvolutionAlgorithm;
+  /** Which kernels WebGPU took, by class of problem, since they may decide the last bits; left out elsewhere. */
+  readonly variants?: Readonly<Record<string, string>>;
   /** Of the file of a user's own model. */
   readonly modelChecksum?: string;
 }

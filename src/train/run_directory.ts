@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import { atomicWrite, makeDirectory, removeTemporaries } from "../core/atomic_write.js";
 import { shellCommand } from "../core/command_line.js";
 import { errorCode, fileProblem, UserError } from "../core/errors.js";
-import { atomicWrite, makeDirectory, removeTemporaries } from "./atomic_write.js";
 import { DirectoryLock, isLockFile } from "./lock.js";
 
 /** One JSON object, as a run's configuration or a line of its metrics. */

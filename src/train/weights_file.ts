@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
+import { atomicWrite } from "../core/atomic_write.js";
 import { fileProblem, UserError } from "../core/errors.js";
 import type { Module } from "../nn/index.js";
-import { atomicWrite } from "./atomic_write.js";
 import { decodeCheckpoint, isCheckpoint, weightsOf } from "./checkpoint.js";
 import { decodeSafetensors } from "./safetensors.js";
 import { encodeWeights, setWeights } from "./weights.js";

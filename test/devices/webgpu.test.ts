@@ -11,7 +11,7 @@ import { devices, openDevice } from "../../src/devices/open.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 import { requestAdapter } from "../../src/devices/webgpu/adapter.js";
 import { nodeGpu } from "../../src/devices/webgpu/node.js";
-import { variants } from "../../src/devices/webgpu/variants.js";
+import { pinnedVariants, productVariants, usualVariants } from "../../src/devices/webgpu/variants.js";
 import { openWebgpu, type WebgpuDevice } from "../../src/devices/webgpu/webgpu.js";
 import { alexnet } from "../../src/models/alexnet.js";
 import { lenet } from "../../src/models/lenet.js";
@@ -296,9 +296,12 @@ describe("AlexNet and LeNet on the null backend", () => {
       // Code, pipelines and layouts are checked. Buffers and bind groups of maximal size are not: the null backend has none.
       for (const limits of [{}, maximalLimits]) {
         const gpu = await nullDevice(limits);
-        for (const variant of [undefined, ...variants.map(({ name }) => name)]) {
+        for (const variant of [undefined, ...productVariants.map(({ name }) => name)]) {
           gpu.pushErrorScope("validation");
-          const device = openWebgpu(gpu, variant ? { variant } : {});
+          const device = openWebgpu(
+            gpu,
+            variant ? { variants: pinnedVariants(variant, usualVariants(true), false) } : {},
+          );
           const loop = device.prepare(plans.loop).dispatches;
           const inTrain = device.prepare(plans.inTrain).dispatches;
           expect(await gpu.popErrorScope()).toBe(null);

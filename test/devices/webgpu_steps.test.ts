@@ -4,7 +4,7 @@ import type { Operand, Plan, Step } from "../../src/core/plan.js";
 import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
 import { elementCount, type Shape } from "../../src/core/shape.js";
 import { openReference } from "../../src/devices/reference/reference.js";
-import { variants } from "../../src/devices/webgpu/variants.js";
+import { productVariants } from "../../src/devices/webgpu/variants.js";
 import type { WebgpuDevice } from "../../src/devices/webgpu/webgpu.js";
 import {
   at,
@@ -291,6 +291,29 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     [[7, 1, 5], 1],
     [[33, 17], 0, [1, 33]],
   ];
+  test.each(["workgroup", "subgroups"] as const)("reductions by %s", async (variant) => {
+    if (variant === "subgroups") expect(adapter!.features.has("subgroups")).toBe(true);
+    const device = await openGpu({ variant });
+    const shape = [3, 1100];
+    for (const op of ["sum", "max", "argmax", "logSumExp"] as const) {
+      const findsPlace = op === "argmax" || op === "logSumExp";
+      const tensors = [floats(3300), floats(3), ints(3, 2)];
+      if (op !== "sum") tensors[0]!.data[1500] = Number.NaN;
+      const outputs = op === "argmax" ? [] : [{ target: at(1, "f32", [3, 1]), expr: core(0, "f32") }];
+      if (findsPlace) outputs.push({ target: at(2, "i32", [3, 1]), expr: core(outputs.length, "i32") });
+      await check(
+        tensors,
+        [step({ kind: "reduce", op, axes: [1] }, [3, 1], [at(0, "f32", shape)], outputs, [], x(0))],
+        {
+          device,
+          relative: 1e-5,
+          absolute: 1e-4,
+          what: op,
+        },
+      );
+    }
+  });
+
   test.each(lines)("logSumExp of %j over %j", async (shape, axis, strides) => {
     const kept = shape.map((size, i) => (i === axis ? 1 : size));
     const tensors = [floats(elementCount(shape)), floats(elementCount(kept)), ints(elementCount(kept), 2)];
@@ -334,7 +357,7 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     ]);
   });
 
-  describe.each(variants.map(({ name }) => name))("products, variant %s", (variant) => {
+  describe.each(productVariants.map(({ name }) => name))("products, variant %s", (variant) => {
     test("matmul with bias and activation, transposed and batched", async () => {
       const tensors = [floats(2 * 45 * 33), floats(2 * 33 * 21), floats(21), floats(2 * 45 * 21)];
       const shape = [2, 45, 21];
@@ -389,6 +412,33 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
         { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-3 },
       );
     });
+  });
+
+  test("conv2d and its input gradient where a row is read once for all taps", async () => {
+    const geometry = { stride: [2, 1], padding: [1, 1, 2, 0], dilation: [1, 1], groups: 2 } as const;
+    const [xs, ws, ys] = [
+      [2, 4, 7, 11],
+      [6, 2, 3, 3],
+      [2, 6, 4, 11],
+    ];
+    await check(
+      [xs, ws, ys, xs].map((shape) => floats(elementCount(shape!))),
+      [
+        step(
+          { kind: "conv2d", ...geometry },
+          ys!,
+          [at(0, "f32", xs!, nhwc(xs!)), at(1, "f32", ws!)],
+          out(2, ys!),
+        ),
+        step(
+          { kind: "conv2dInputGrad", ...geometry },
+          xs!,
+          [at(2, "f32", ys!), at(1, "f32", ws!)],
+          out(3, xs!),
+        ),
+      ],
+      { relative: 1e-5, absolute: 1e-4 },
+    );
   });
 
   test("sums that several share: the update rides on the second step, in place", async () => {

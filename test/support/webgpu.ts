@@ -1,5 +1,6 @@
 import { openAdapter, requestAdapter } from "../../src/devices/webgpu/adapter.js";
 import { nodeGpu } from "../../src/devices/webgpu/node.js";
+import { pinnedVariants, usualVariants, type VariantName } from "../../src/devices/webgpu/variants.js";
 import type { WebgpuDevice, WebgpuOptions } from "../../src/devices/webgpu/webgpu.js";
 import { useSwiftShader } from "./test_devices.js";
 
@@ -15,6 +16,10 @@ export const adapter = await nodeGpu()
   });
 
 /** A device of its own on the adapter; `options` make it smaller or pin how it computes. */
-export async function openGpu(options: WebgpuOptions = {}): Promise<WebgpuDevice> {
-  return openAdapter(await requestAdapter(await nodeGpu()), options);
+export async function openGpu({
+  variant,
+  ...options
+}: WebgpuOptions & { variant?: VariantName } = {}): Promise<WebgpuDevice> {
+  const variants = variant && pinnedVariants(variant, usualVariants(true), true);
+  return openAdapter(await requestAdapter(await nodeGpu()), { ...options, ...(variants && { variants }) });
 }

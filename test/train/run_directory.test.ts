@@ -2,8 +2,8 @@ import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { atomicWrite } from "../../src/core/atomic_write.js";
 import { UserError } from "../../src/core/errors.js";
-import { atomicWrite } from "../../src/train/atomic_write.js";
 import { nextRunDirectory, RunDirectory } from "../../src/train/run_directory.js";
 
 let base: string;

@@ -1,5 +1,7 @@
 import { UserError } from "../../core/errors.js";
-import { openWebgpu, type WebgpuDevice, type WebgpuOptions, wantedLimits } from "./webgpu.js";
+import { measurerOf, type TuningStore, tunedVariants } from "./tuning.js";
+import { pinnedVariants, usualVariants, type VariantOption } from "./variants.js";
+import { isSoftware, openWebgpu, type WebgpuDevice, type WebgpuOptions, wantedLimits } from "./webgpu.js";
 
 /** The fastest adapter of `gpu`. Throws a UserError where there is none. */
 export async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
@@ -11,8 +13,41 @@ export async function requestAdapter(gpu: GPU): Promise<GPUAdapter> {
 
 /** A device on `adapter` with all the memory that it offers. */
 export async function openAdapter(adapter: GPUAdapter, options: WebgpuOptions = {}): Promise<WebgpuDevice> {
+  return openWebgpu(await requestDevice(adapter), options);
+}
+
+function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]]));
-  return openWebgpu(await adapter.requestDevice({ requiredLimits }), options);
+  const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
+  return adapter.requestDevice({ requiredLimits, requiredFeatures });
+}
+
+const wantedFeatures = ["subgroups"] as const;
+
+/**
+ * A device with kernels as `variant` says: `auto` takes those that were measured to be fastest, at the first time now (a
+ * software adapter has to be measured by `measure`), `measure` measures anew, all else pins them. Throws a UserError on a
+ * variant that does not exist or that the adapter cannot do.
+ */
+export async function openTuned(
+  gpu: GPU,
+  adapter: GPUAdapter,
+  store: TuningStore,
+  variant: VariantOption = "auto",
+): Promise<WebgpuDevice> {
+  const hasSubgroups = adapter.features.has("subgroups") && gpu.wgslLanguageFeatures.has("subgroup_id");
+  if (variant !== "auto" && variant !== "measure") {
+    const usual = usualVariants(isSoftware(adapter.info));
+    return openAdapter(adapter, { variants: pinnedVariants(variant, usual, hasSubgroups) });
+  }
+  const device = await requestDevice(adapter);
+  const variants = await tunedVariants(adapter.info, hasSubgroups, {
+    store,
+    measure: measurerOf(device),
+    say: (text) => console.warn(text),
+    isAsked: variant === "measure",
+  });
+  return openWebgpu(device, { variants });
 }
 
 /** An adapter's limits that matter here, and its features, as lines for people. */

@@ -1,7 +1,7 @@
 import type { Kernel } from "../../core/kernel.js";
 import type { Operand } from "../../core/plan.js";
 import type { Shape } from "../../core/shape.js";
-import type { Factor, Gemm } from "./gemm.js";
+import type { Factor, Gemm, Slide } from "./gemm.js";
 import { decode, indexText } from "./indices.js";
 import type { Frame } from "./shader.js";
 
@@ -50,6 +50,16 @@ let place = select(0u, bitcast<u32>(o.x + i.x + ${place}), is_inside);
 return select(0f, ${frame.float(operand, "place")}, is_inside);`;
 }
 
+/** Taps of a kernel's row that a thread takes at once. */
+const mostTaps = 7;
+
+/** How the image slides past the kernel along a row of `length`, where neither skips a column. */
+function slideOf(g: Convolution, length: number, taps: number, isBackward = false): Slide | undefined {
+  return g.stride[1] === 1 && g.dilation[1] === 1 && taps > 1 && taps <= mostTaps
+    ? { length, isBackward }
+    : undefined;
+}
+
 /** The three passes of a convolution as products (implicit GEMM); m are channels, so that n runs along an image. */
 export function convolution(frame: Frame, kernel: Convolution, splits: number): Gemm {
   const { step } = frame;
@@ -89,6 +99,7 @@ let column = o.z + i.z;
 ${inside(frame, x)}`,
       innerIsNear: false,
     },
+    slides: slideOf(g, outW, kw),
     store: `${decode("n", pixels, ["image", "y", "x"])}
 finish(image, batch * ${outChannels / g.groups}u + m, y, x, sum);`,
   };
@@ -127,6 +138,7 @@ ${upstream("column", "z", columnStride)}
 ${inside(frame, dy, isWhole)}`,
       innerIsNear: false,
     },
+    slides: slideOf(g, width, kw, true),
     store: `${decode("n", pixels, ["image", "y", "x"])}
 finish(image, batch * ${c}u + m, y, x, sum);`,
   };

@@ -1,7 +1,7 @@
 import type { Shape } from "../../core/shape.js";
 import { decode } from "./indices.js";
 import type { Kernel } from "./shader.js";
-import { type GemmShape, type Variant, workgroupsOf } from "./variants.js";
+import { type GemmShape, type ProductVariant, workgroupsOf } from "./variants.js";
 
 /**
  * One factor of a product as WGSL: what an element's place owes to its own axis (m or n) and what to k is worked out
@@ -18,23 +18,29 @@ export interface Factor {
   readonly innerIsNear: boolean;
 }
 
+/** How b slides: `length` neighbours along n belong together, and are at `o.z` of their place. */
+export interface Slide {
+  readonly length: number;
+  /** Whether a step of the inner axis moves it down instead of up. */
+  readonly isBackward: boolean;
+}
+
 export interface Gemm extends GemmShape {
   /** The axes that k runs over, the last one fastest. */
   readonly inner: { readonly names: readonly string[]; readonly shape: Shape };
   readonly a: Factor;
   readonly b: Factor;
+  /** Where b's elements along n lie side by side and move on by one with the last inner axis, and nobody shares sums. */
+  readonly slides?: Slide | undefined;
   /** Statements that store `sum` for `batch`, `split`, `m` and `n`. */
   readonly store: string;
 }
 
-/** c[batch, m, n] = sum over k of a[batch, m, k] * b[batch, k, n], cut up as `variant` says. */
-export function gemm(product: Gemm, variant: Variant, functions: string): Kernel {
-  const { names } = product.inner;
-  const all = factorFunctions("a", product.a, names) + factorFunctions("b", product.b, names) + functions;
-  return variant.shared ? sharedTiles(product, variant, all) : registerTiles(product, variant, all);
-}
-
-function factorFunctions(name: string, { outer, inner, at }: Factor, names: readonly string[]): string {
+export function factorFunctions(
+  name: string,
+  { outer, inner, at }: Factor,
+  names: readonly string[],
+): string {
   return `fn ${name}_outer(batch: u32, i: u32) -> vec4<i32> {
 ${outer}
 }
@@ -47,7 +53,7 @@ ${at}
 `;
 }
 
-const each = (count: number, text: (i: number) => string): string =>
+export const each = (count: number, text: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => text(i)).join("\n");
 
 /** Statements that declare `split` and `batch` from `tile`, and the range of k. */
@@ -84,11 +90,15 @@ ${store}
 }`;
 }
 
-function registerTiles(product: Gemm, variant: Variant, functions: string): Kernel {
+/** The size of tiles as even as can be: with at most 8, 6 are one tile and 10 are two of 5. */
+export function evenTiles(size: number, most: number): number {
+  return Math.ceil(size / Math.ceil(size / most));
+}
+
+export function registerTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { batches, splits, m, n, inner } = product;
   const first = inner.names.map((name) => `${name}_first`);
-  // As even as can be: 6 rows are one tile, 10 are two of 5.
-  const rows = Math.ceil(m / Math.ceil(m / variant.rows));
+  const rows = evenTiles(m, variant.rows);
   const { columns } = variant;
   const quads = columns / 4;
   const tilesM = Math.ceil(m / rows);
@@ -112,7 +122,7 @@ let ka = a_inner(${inner.names.join(", ")});
 let kb = b_inner(${inner.names.join(", ")});
 ${each(quads, (q) => `let y${q} = vec4<f32>(${[0, 1, 2, 3].map((j) => `b_at(b${q * 4 + j}, kb)`).join(", ")});`)}
 ${each(rows, (i) => `let x${i} = vec4<f32>(a_at(a${i}, ka));`)}
-${each(rows, (i) => each(quads, (q) => `sum${i * quads + q} = fma(x${i}, y${q}, sum${i * quads + q});`))}
+${each(rows, (i) => each(quads, (q) => `sum${i * quads + q} = x${i} * y${q} + sum${i * quads + q};`))}
 ${advance(inner)}
 }
 ${store(storeInside(product, columns))}`;
@@ -120,7 +130,7 @@ ${store(storeInside(product, columns))}`;
 }
 
 /** The next k: counting costs less than dividing. */
-function advance({ names, shape }: Gemm["inner"]): string {
+export function advance({ names, shape }: Gemm["inner"]): string {
   const count = (axis: number): string => {
     const name = names[axis]!;
     if (axis === 0) return `${name}++;`;
@@ -129,7 +139,7 @@ function advance({ names, shape }: Gemm["inner"]): string {
   return count(names.length - 1);
 }
 
-function sharedTiles(product: Gemm, variant: Variant, functions: string): Kernel {
+export function sharedTiles(product: Gemm, variant: ProductVariant, functions: string): Kernel {
   const { m, n, a, b, inner } = product;
   const { rows, columns, depth } = variant;
   const quads = columns / 4;
@@ -165,7 +175,7 @@ let ya = kk * ${tileN}u + in_n;
 let xa = kk * ${tileM}u + in_m;
 ${each(quads, (q) => `let y${q} = vec4<f32>(${[0, 1, 2, 3].map((j) => `tile_b[ya + ${q * 4 + j}u]`).join(", ")});`)}
 ${each(rows, (i) => `let x${i} = vec4<f32>(tile_a[xa + ${i}u]);`)}
-${each(rows, (i) => each(quads, (q) => `sum${i * quads + q} = fma(x${i}, y${q}, sum${i * quads + q});`))}
+${each(rows, (i) => each(quads, (q) => `sum${i * quads + q} = x${i} * y${q} + sum${i * quads + q};`))}
 }
 workgroupBarrier();
 }

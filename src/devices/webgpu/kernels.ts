@@ -1,20 +1,19 @@
 import { convolution } from "./convolution.js";
 import { gather, scatterAdd } from "./gather.js";
-import { type Gemm, gemm } from "./gemm.js";
+import type { Gemm } from "./gemm.js";
 import type { Launch } from "./launches.js";
 import type { Layout } from "./layout.js";
 import { matmul } from "./matmul.js";
 import { eachElement, withFewAxes } from "./pointwise.js";
+import { gemm } from "./product.js";
 import { reduce } from "./reduce.js";
 import { resize, resizeGrad } from "./resize.js";
 import { Frame, type Kernel, type Shader } from "./shader.js";
-import { chooseVariant, type VariantName } from "./variants.js";
+import { type ChosenVariants, productVariant } from "./variants.js";
 import { window, windowGrad } from "./window.js";
 
 export interface Choices {
-  /** A software adapter: no barriers where they can be had without. */
-  readonly isSoftware: boolean;
-  readonly variant: VariantName | null;
+  readonly variants: ChosenVariants;
   readonly maxWorkgroups: number;
 }
 
@@ -27,12 +26,12 @@ export function shaderOf({ step, splits }: Launch, layout: Layout, choices: Choi
 function kernelOf(frame: Frame, splits: number, choices: Choices): Kernel {
   const { kernel } = frame.step;
   const tiled = (product: Gemm): Kernel =>
-    gemm(product, chooseVariant(product, choices.isSoftware, choices.variant), frame.finish(["f32"]));
+    gemm(product, productVariant(product, choices.variants), frame.finish(["f32"]));
   switch (kernel.kind) {
     case "pointwise":
       return eachElement(frame, []);
     case "reduce":
-      return reduce(frame, kernel, splits);
+      return reduce(frame, kernel, splits, choices.variants.reduction);
     case "matmul":
       return tiled(matmul(frame, splits));
     case "conv2d":

@@ -4,6 +4,7 @@ import { renderWgsl } from "../../render/wgsl.js";
 import { collapse, coordinates, decode, indexText, memoryOrder } from "./indices.js";
 import { eachElement } from "./pointwise.js";
 import type { Frame, Kernel, WgslType } from "./shader.js";
+import type { ReductionVariantName } from "./variants.js";
 
 /** Threads that share one output, where there are few outputs and much to reduce. */
 const sharing = 256;
@@ -19,10 +20,10 @@ export function elementType(frame: Frame): "f32" | "i32" {
 }
 
 /**
- * One thread or one workgroup an output. With `splits` > 1 the step's first axis is the split: each reduces its share
+ * One thread an output, or one workgroup where outputs are few, unless the variant leaves that out. With `splits` > 1 the step's first axis is the split: each reduces its share
  * of the elements.
  */
-export function reduce(frame: Frame, kernel: Reduce, splits: number): Kernel {
+export function reduce(frame: Frame, kernel: Reduce, splits: number, variant: ReductionVariantName): Kernel {
   const { step } = frame;
   const at = coordinates(step.shape.length);
   const own = splits > 1 ? at.slice(1) : at;
@@ -88,16 +89,31 @@ let value = ${value};`;
     isLogSumExp ? `var total = 0f;\n${loop(start, stride, "total += exp_of(value - best);")}` : "";
 
   const outputs = elementCount(step.shape);
-  if (share <= alone || outputs >= manyOutputs)
+  if (variant === "threads" || share <= alone || outputs >= manyOutputs)
     return eachElement(frame, cores, [...bases, find("first", "1u"), sumExp("first", "1u"), done].join("\n"));
 
+  const subgroups = variant === "subgroups";
   return {
     functions: `${frame.finish(cores)}var<workgroup> shared_best: array<${type}, ${sharing}>;
 ${findsPlace ? `var<workgroup> shared_at: array<u32, ${sharing}>;\n` : ""}`,
     body: `${decode("group", step.shape, at)}
 ${bases.join("\n")}
 ${find("first + lane", `${sharing}u`)}
-shared_best[lane] = best;
+${subgroups ? throughRegisters(take, findsPlace) : throughMemory(take, findsPlace)}
+${isLogSumExp ? together(sumExp("first + lane", `${sharing}u`), subgroups) : ""}
+if (lane == 0u) {
+${done}
+finish(${[...at, ...cores.map((_, k) => `core${k}`)].join(", ")});
+}`,
+    threads: sharing,
+    workgroups: outputs,
+    subgroups,
+  };
+}
+
+/** The threads' states become one, in the first thread's `best` and `found_at`: by halves through workgroup memory. */
+function throughMemory(take: string, findsPlace: boolean): string {
+  return `shared_best[lane] = best;
 ${findsPlace ? "shared_at[lane] = found_at;" : ""}
 for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
 workgroupBarrier();
@@ -108,31 +124,45 @@ ${take}
 shared_best[lane] = best;
 ${findsPlace ? "shared_at[lane] = found_at;" : ""}
 }
+}`;
 }
-${isLogSumExp ? together(sumExp("first + lane", `${sharing}u`)) : ""}
+
+/** The same within each subgroup, and then of all subgroups by the first thread. */
+function throughRegisters(take: string, findsPlace: boolean): string {
+  return `for (var half = subgroup_lanes / 2u; half > 0u; half /= 2u) {
+let value = subgroupShuffleXor(best, half);
+${findsPlace ? "let r = subgroupShuffleXor(found_at, half);" : ""}
+${take}
+}
+if (subgroup_lane == 0u) {
+shared_best[subgroup] = best;
+${findsPlace ? "shared_at[subgroup] = found_at;" : ""}
+}
+workgroupBarrier();
 if (lane == 0u) {
-${done}
-finish(${[...at, ...cores.map((_, k) => `core${k}`)].join(", ")});
-}`,
-    threads: sharing,
-    workgroups: outputs,
-  };
+best = shared_best[0];
+${findsPlace ? "found_at = shared_at[0];" : ""}
+for (var other = 1u; other < min(subgroups, ${sharing}u); other++) {
+let value = shared_best[other];
+${findsPlace ? "let r = shared_at[other];" : ""}
+${take}
+}
+shared_best[0] = best;
+}`;
 }
 
 /** Every thread learns the largest element, sums its share of the exponentials, and the first one adds them up. */
-function together(sumExp: string): string {
+function together(sumExp: string, subgroups: boolean): string {
+  const add = "best += value;";
   return `workgroupBarrier();
-best = shared_best[0];
+let largest = shared_best[0];
 workgroupBarrier();
+best = largest;
 ${sumExp}
-shared_best[lane] = total;
-for (var half = ${sharing / 2}u; half > 0u; half /= 2u) {
-workgroupBarrier();
-if (lane < half) {
-total += shared_best[lane + half];
-shared_best[lane] = total;
-}
-}`;
+best = total;
+${subgroups ? throughRegisters(add, false) : throughMemory(add, false)}
+total = best;
+best = largest;`;
 }
 
 /** The running state of a reduction, and how it takes an element or another thread's state. */

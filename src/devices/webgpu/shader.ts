@@ -14,6 +14,8 @@ export interface Kernel {
   readonly body: string;
   readonly threads: number;
   readonly workgroups: number;
+  /** Whether `subgroup`, `subgroups`, `subgroup_lane` and `subgroup_lanes` are used: numbers and sizes within the workgroup. */
+  readonly subgroups?: boolean;
 }
 
 /** One dispatch: its WGSL, and what it binds in the order of its bindings. */
@@ -116,12 +118,13 @@ export class Frame {
   }
 
   /** The whole dispatch. */
-  shader({ functions, body, threads, workgroups }: Kernel, maxPerDimension: number): Shader {
+  shader(kernel: Kernel, maxPerDimension: number): Shader {
+    const { functions, body, threads, workgroups, subgroups = false } = kernel;
     const rows = Math.ceil(workgroups / maxPerDimension);
     const columns = Math.ceil(workgroups / rows);
     const group = rows === 1 ? "workgroup.x" : `workgroup.y * ${columns}u + workgroup.x`;
     const main = `@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroups ? subgroupBuiltins : ""}) {
 let group = ${group};${rows === 1 ? "" : `\nif (group >= ${workgroups}u) { return; }`}
 ${body}
 }
@@ -137,7 +140,11 @@ ${body}
         `@group(0) @binding(${bounds.length}) var<uniform> scalars: array<vec4<u32>, ${scalarRows(this.step)}>;\n`,
       );
     return {
-      code: declarations.join("") + functionsFor(own) + own,
+      code:
+        (subgroups ? "enable subgroups;\nrequires subgroup_id;\n" : "") +
+        declarations.join("") +
+        functionsFor(own) +
+        own,
       ranges: bounds.map(({ range }) => range),
       usesScalars: this.usesScalars,
       workgroups: [columns, rows],
@@ -192,6 +199,8 @@ ${body}
     return name;
   }
 }
+
+const subgroupBuiltins = `, @builtin(subgroup_id) subgroup: u32, @builtin(num_subgroups) subgroups: u32, @builtin(subgroup_invocation_id) subgroup_lane: u32, @builtin(subgroup_size) subgroup_lanes: u32`;
 
 /** The type an operand has inside expressions. */
 export function typeOf(operand: Operand): WgslType {

@@ -1,3 +1,5 @@
+import { UserError } from "../../core/errors.js";
+
 /** A product's size. */
 export interface GemmShape {
   readonly batches: number;
@@ -10,9 +12,10 @@ export interface GemmShape {
 
 /**
  * How a product is cut up. `shared`: a workgroup of 16 x 16 threads keeps `depth` columns of A and rows of B in
- * workgroup memory; each thread computes `rows` x `columns` results. `registers`: each thread for itself, no barrier.
+ * workgroup memory; each thread computes `rows` x `columns` results. Otherwise each thread for itself, no barrier. All sum
+ * over k in the same order.
  */
-export interface Variant {
+export interface ProductVariant {
   readonly name: string;
   readonly shared: boolean;
   readonly rows: number;
@@ -21,32 +24,109 @@ export interface Variant {
   readonly depth: number;
 }
 
-/** Largest tiles first; the last works everywhere. */
-export const variants = [
+/**
+ * How a reduction with few results is shared: by a workgroup whose threads bring their results together in its memory
+ * (`workgroup`), or in registers first (`subgroups`: the adapter must have them, and WGSL their numbers), or by nobody
+ * (`threads`: one a result). The order of the sum differs.
+ */
+
+/** Whoever changes a kernel so that another variant may be faster, or a variant's meaning, counts this up. */
+export const variantsVersion = 1;
+
+export const productVariants = [
   { name: "shared-128", shared: true, rows: 8, columns: 8, depth: 8 },
   { name: "shared-64", shared: true, rows: 4, columns: 4, depth: 16 },
+  { name: "shared-32", shared: true, rows: 2, columns: 4, depth: 16 },
   { name: "registers", shared: false, rows: 8, columns: 4, depth: 1 },
-] as const satisfies readonly Variant[];
+  { name: "registers-small", shared: false, rows: 4, columns: 4, depth: 1 },
+] as const satisfies readonly ProductVariant[];
 
-export type VariantName = (typeof variants)[number]["name"];
+export const reductionVariants = ["workgroup", "subgroups", "threads"] as const;
+
+export type ProductVariantName = (typeof productVariants)[number]["name"];
+export type ReductionVariantName = (typeof reductionVariants)[number];
+export type VariantName = ProductVariantName | ReductionVariantName;
+
+/** By class of problem, so that a measurement is short and a plan's shapes alone decide the rest. */
+export type ChosenVariants = {
+  /** Products with at least 96 rows and columns, and tiles of 128 x 128 enough for a large GPU. */
+  readonly large: ProductVariantName;
+  /** With at least 24 rows and columns and 16 to sum. */
+  readonly medium: ProductVariantName;
+  readonly thin: ProductVariantName;
+  readonly reduction: ReductionVariantName;
+};
+
+export const problemClasses = ["large", "medium", "thin", "reduction"] as const;
+export type ProblemClass = (typeof problemClasses)[number];
+
+/** Names of the variants that a class of problems may take on an adapter with subgroups, or without. */
+export function candidates(problem: ProblemClass, hasSubgroups: boolean): readonly VariantName[] {
+  if (problem !== "reduction") return productVariants.map(({ name }) => name);
+  return reductionVariants.filter((name) => hasSubgroups || name !== "subgroups");
+}
+
+/** What is taken where nothing was measured. Software adapters run barriers too slowly to share anything. */
+export function usualVariants(isSoftware: boolean): ChosenVariants {
+  return isSoftware
+    ? { large: "registers", medium: "registers", thin: "registers", reduction: "threads" }
+    : { large: "shared-128", medium: "shared-64", thin: "registers", reduction: "workgroup" };
+}
+
+/** How a user asks for variants; see `DeviceOptions`. */
+export const variantOptions = [
+  "auto",
+  "measure",
+  ...productVariants.map(({ name }) => name),
+  ...reductionVariants,
+] as const;
+export type VariantOption = (typeof variantOptions)[number] | Readonly<Record<string, string>>;
+
+/**
+ * The variants that a user pinned: one name, of products or of reductions, or what a run recorded. The rest is as usual.
+ * What a run recorded and this adapter cannot do is as usual too. Throws a UserError where there is no variant of the name,
+ * or the adapter cannot do it.
+ */
+export function pinnedVariants(
+  pinned: VariantName | Readonly<Record<string, string>>,
+  usual: ChosenVariants,
+  hasSubgroups: boolean,
+): ChosenVariants {
+  if (typeof pinned !== "string") {
+    const kept = problemClasses.map((problem) => {
+      const can = candidates(problem, hasSubgroups).find((name) => name === pinned[problem]);
+      return [problem, can ?? usual[problem]];
+    });
+    return Object.fromEntries(kept) as ChosenVariants;
+  }
+  const classes = problemClasses.filter((problem) => candidates(problem, true).includes(pinned));
+  if (classes.length === 0)
+    throw new UserError(`variant is ${JSON.stringify(pinned)}; choose one of ${variantOptions.join(", ")}`);
+  if (!candidates(classes[0]!, hasSubgroups).includes(pinned))
+    throw new UserError(
+      `the variant ${pinned} needs a GPU with subgroups, which this one lacks; leave it out`,
+    );
+  return { ...usual, ...Object.fromEntries(classes.map((problem) => [problem, pinned])) };
+}
 
 /** How many workgroups keep a large GPU busy. */
 const busy = 128;
 
-/**
- * The variant for a product: the one that is pinned, else the largest tile that leaves enough workgroups and wastes
- * little at the edges. Software adapters run barriers too slowly for shared tiles. By shapes alone, so that sums keep
- * their order.
- */
-export function chooseVariant(shape: GemmShape, isSoftware: boolean, pinned: VariantName | null): Variant {
-  if (pinned) return variants.find(({ name }) => name === pinned)!;
-  const [large, medium, registers] = variants;
-  if (isSoftware) return registers;
-  if (shape.m >= 96 && shape.n >= 96 && workgroupsOf(shape, large) >= busy) return large;
-  return shape.m >= 24 && shape.n >= 24 && shape.k >= 16 ? medium : registers;
+/** The class of a product, by shapes alone. */
+export function classOf(shape: GemmShape): Exclude<ProblemClass, "reduction"> {
+  const { m, n, k } = shape;
+  if (m >= 96 && n >= 96 && workgroupsOf(shape, productVariants[0]) >= busy) return "large";
+  return m >= 24 && n >= 24 && k >= 16 ? "medium" : "thin";
+}
+
+export function productVariant(shape: GemmShape, chosen: ChosenVariants): ProductVariant {
+  return productVariants.find(({ name }) => name === chosen[classOf(shape)])!;
 }
 
 /** Workgroups of a shared variant, splits included. */
-export function workgroupsOf({ batches, splits, m, n }: GemmShape, { rows, columns }: Variant): number {
+export function workgroupsOf(
+  { batches, splits, m, n }: GemmShape,
+  { rows, columns }: ProductVariant,
+): number {
   return batches * splits * Math.ceil(m / (16 * rows)) * Math.ceil(n / (16 * columns));
 }

@@ -5,7 +5,7 @@ import { launchesOf } from "./launches.js";
 import { alignment, Layout, type Range } from "./layout.js";
 import { Memory, partsOf, type WebgpuBuffer } from "./memory.js";
 import { WorkQueue } from "./queue.js";
-import type { VariantName } from "./variants.js";
+import { type ChosenVariants, usualVariants } from "./variants.js";
 
 /**
  * The WebGPU device, over a GPUDevice that it is given: it imports nothing of Node's and runs in browsers and workers
@@ -19,8 +19,8 @@ import type { VariantName } from "./variants.js";
  * larger than a buffer may be lies in several, a page each.
  */
 export interface WebgpuOptions {
-  /** Pins how products are cut up; left out: by shapes and by the kind of adapter. */
-  variant?: VariantName;
+  /** How kernels are cut up; left out: as usual for the kind of adapter. */
+  variants?: ChosenVariants;
   /** To try a smaller GPU's limits; left out: the GPU's own. Bytes of a binding, of a buffer, of all buffers together. */
   bindingBytes?: number;
   bufferBytes?: number;
@@ -48,6 +48,7 @@ export interface WebgpuPrepared extends Prepared {
 export interface WebgpuDevice extends Device {
   /** For tests: what was submitted, and what lies on the GPU. */
   readonly counts: { readonly submits: number; readonly buffers: number; readonly bytes: number };
+  readonly variants: ChosenVariants;
   prepare(plan: Plan): WebgpuPrepared;
 }
 
@@ -79,9 +80,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     ),
   );
   const maxBindings = options.bindings ?? limits.maxStorageBuffersPerShaderStage;
+  const variants = options.variants ?? usualVariants(isSoftware(info));
   const choices = {
-    isSoftware: isSoftware(info),
-    variant: options.variant ?? null,
+    variants,
     maxWorkgroups: limits.maxComputeWorkgroupsPerDimension,
   };
   const queue = new WorkQueue(gpu);
@@ -207,6 +208,7 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     name: "webgpu",
     description: `WebGPU on ${describe(info)}`,
     traits: { channelsLast: false, maxSharedBytes: bufferBytes },
+    variants,
     get counts() {
       return { submits, buffers: memory.count, bytes: memory.bytes };
     },

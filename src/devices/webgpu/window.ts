@@ -52,6 +52,14 @@ export function windowGrad(frame: Frame, g: WindowGradient): Kernel {
     body: string,
   ): string => {
     const most = Math.ceil(kernel / stride);
+    // Windows that do not overlap need no loop.
+    if (most === 1)
+      return `let ${name}_at = ${axis} + ${padding}u;
+let ${name} = bitcast<i32>(${name}_at / ${stride}u);
+let ${name}_tap = bitcast<i32>(${name}_at) - ${name} * ${stride}i;
+if (${name} < ${size}i && ${name}_tap < ${kernel}i) {
+${body}
+}`;
     return `let ${name}_at = ${axis} + ${padding}u;
 let ${name}_last = bitcast<i32>(${name}_at / ${stride}u);
 for (var ${name} = ${name}_last - ${most - 1}i; ${name} <= ${name}_last; ${name}++) {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, openSync, rmSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { errorCode, fileProblem, UserError } from "../core/errors.js";
+import { errorCode, fileProblem, UserError } from "./errors.js";
 
 /** Files of this process that must not outlive it, such as those half-written; Node calls no `finally` on `process.exit()`. */
 const passing = new Set<string>();
