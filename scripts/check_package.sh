@@ -58,13 +58,15 @@ node - "$root/docs/browser.md" <<'JS'
 const { readFileSync, writeFileSync } = require("node:fs");
 const text = readFileSync(process.argv[2], "utf8");
 const blocks = [...text.matchAll(/```(?:ts|json)\n([\s\S]*?)```/g)].map((match) => match[1]);
-for (const [i, name] of ["page.ts", "worker.ts", "tsconfig.json"].entries()) writeFileSync(`page/${name}`, blocks[i]);
+const names = ["page.ts", "worker.ts", "wasm.ts", "tsconfig.json"];
+if (blocks.length !== names.length) throw new Error(`docs/browser.md has ${blocks.length} blocks of code`);
+for (const [i, name] of names.entries()) writeFileSync(`page/${name}`, blocks[i]);
 JS
 for version in 5 6 7; do
   "$consumer/node_modules/typescript$version/bin/tsc" -p page --skipLibCheck false
 done
 # esbuild fails where something of Node's is imported.
-"$root/node_modules/.bin/esbuild" page/page.ts page/worker.ts --bundle --platform=browser --format=esm --target=es2022 \
+"$root/node_modules/.bin/esbuild" page/page.ts page/worker.ts page_worker=flybrick/page_worker.js --bundle --platform=browser --format=esm --target=es2022 \
   --minify --outdir=page --log-level=warning
 size=$(gzip -9c page/worker.js | wc -c)
 [ "$size" -lt 100000 ]

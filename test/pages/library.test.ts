@@ -93,6 +93,10 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
     });
   });
 
+  test("learns from features that are given", async () => {
+    expect(await page.evaluate(() => flybrick.nearest())).toBe(1);
+  });
+
   test("takes files that the user chose, and says which one is missing", async () => {
     expect(
       await page.evaluate(([url, names]) => flybrick.chosen(url, names), [sample, files] as const),
