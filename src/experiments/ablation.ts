@@ -72,7 +72,7 @@ export const studies = {
     setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
   },
   claims: {
-    title: "What the paper says of parts, on a small network, one change each",
+    title: "Parts that the paper names, on a small network",
     variants: claimVariants,
     build: lenetLike,
     setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
@@ -91,7 +91,7 @@ export const studies = {
     },
   },
   notebook: {
-    title: "AlexNet trained as in the notebook, but briefly and at 112 pixels, one change each",
+    title: "AlexNet by the notebook's training, briefly, at 112 pixels",
     variants: notebookVariants,
     build: alexnetLike,
     setting: {

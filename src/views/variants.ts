@@ -36,7 +36,8 @@ export function variantsSvg(rows: readonly VariantRow[], options: ViewOptions = 
   const means = rows.map(({ label, testAccuracies }) => ({ label, value: mean(testAccuracies) }));
   const low = Math.min(...dots.map(({ value }) => value));
   const colours = { train: theme.blue, test: theme.orange };
-  legend(drawing, colours, 234);
+  legend(drawing, colours, 234, ["train"]);
+  drawing.text(width - 62, 18.5, "mean", { fill: theme.orange, "font-weight": 600 });
   drawing.plot(
     Plot.plot({
       document: drawing.document as never,
@@ -119,17 +120,18 @@ export function variantGradientsByEpochSvg(
   });
 }
 
-/** On a logarithmic axis; what has vanished altogether lies at its foot. */
+/** On a logarithmic axis; what has vanished altogether lies at its foot, which then says so. */
 function normsSvg(
   panels: readonly VariantPanel[],
   options: ViewOptions,
   name: string,
   style: Pick<PanelStyle, "colours" | "x">,
 ): string {
-  const values = panels
-    .flatMap(({ lines }) => lines.flatMap((line) => line.values.map(({ y }) => y)))
-    .filter((value) => value > 0);
-  const low = 10 ** Math.max(-8, Math.floor(Math.log10(Math.min(...values))));
+  const all = panels.flatMap(({ lines }) => lines.flatMap((line) => line.values.map(({ y }) => y)));
+  const values = all.filter((value) => value > 0);
+  const hasZero = values.length < all.length;
+  // A decade of its own for zero, so that it is told from what is merely small.
+  const low = 10 ** (Math.floor(Math.log10(Math.min(...values))) - (hasZero ? 1 : 0));
   const clipped = panels.map(({ label, lines }) => ({
     label,
     lines: lines.map(({ name, values }) => ({
@@ -141,7 +143,7 @@ function normsSvg(
     ...style,
     domain: [low, 10 ** Math.ceil(Math.log10(Math.max(...values)))],
     isLog: true,
-    y: decade,
+    y: (value) => (hasZero && value === low ? "0" : decade(value)),
   });
 }
 
@@ -238,11 +240,23 @@ function wholeTicks(values: readonly number[]): number[] {
   return Array.from({ length: Math.floor((greatest - least) / step) + 1 }, (_, k) => least + k * step);
 }
 
-/** The names of the colours, in a row at the top. */
-function legend(drawing: Drawing, colours: Readonly<Record<string, string>>, left: number): void {
+/** The names of the colours, in a row at the top, with the dots of some hollow. */
+function legend(
+  drawing: Drawing,
+  colours: Readonly<Record<string, string>>,
+  left: number,
+  hollow: readonly string[] = [],
+): void {
   let x = left;
   for (const [name, colour] of Object.entries(colours)) {
-    drawing.add("circle", { cx: x + 5, cy: 14, r: 4, fill: colour });
+    drawing.add("circle", {
+      cx: x + 5,
+      cy: 14,
+      r: 4,
+      stroke: colour,
+      "stroke-width": 1.5,
+      fill: hollow.includes(name) ? drawing.theme.paper : colour,
+    });
     drawing.text(x + 15, 18.5, name, { fill: colour, "font-weight": 600 });
     x += 40 + name.length * fontSize * 0.6;
   }
