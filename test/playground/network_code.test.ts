@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readNetwork } from "../../playground/src/network_code.js";
 import { CodeError, placeOf } from "../../playground/src/network_syntax.js";
-import { type PresetName, presetNames, presets } from "../../playground/src/presets.js";
+import { type Preset, type PresetName, presetNames, presets } from "../../playground/src/presets.js";
 import { findModel, type ModelName, modelNames } from "../../src/models/index.js";
 
 /** The sentence of a text's mistake, with line and column. */
@@ -24,7 +24,7 @@ describe("presets", () => {
     const shapes = (net: typeof ours) => [...net.namedParameters()].map(([key, { shape }]) => [key, shape]);
     expect(shapes(ours)).toEqual(shapes(theirs));
     const { published } = findModel(name);
-    const preset: { published?: object } = presets[name];
+    const preset: Preset = presets[name];
     if (published) expect(published).toMatchObject(preset.published!);
     else expect(preset.published).toBeUndefined();
   });
