@@ -64,5 +64,8 @@ export function dropoutOf(code: string): string | undefined {
 export function setDropout(code: string, p: string): string {
   return dropouts(code)
     .sort((a, b) => b.offset - a.offset)
-    .reduce((text, { offset, end }) => `${text.slice(0, offset)}nn.dropout({ p: ${p} })${text.slice(end)}`, code);
+    .reduce(
+      (text, { offset, end }) => `${text.slice(0, offset)}nn.dropout({ p: ${p} })${text.slice(end)}`,
+      code,
+    );
 }
