@@ -51,7 +51,7 @@ export function spread(heights: readonly number[], gap: number, low: number, hig
   return placed;
 }
 
-/** Draws a chart of a size in CSS pixels, so that its text has the page's size. */
+/** Draws a chart, its text 12 to 14 units high; the style sheet gives it the width of its place. */
 export function drawChart(chart: Chart, width: number, height: number): SVGSVGElement {
   const { lines, reference, epochs } = chart;
   const seen = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite);
@@ -63,8 +63,6 @@ export function drawChart(chart: Chart, width: number, height: number): SVGSVGEl
   const y = (value: number): number => bottom - ((bottom - margin.top) * value) / top;
   const drawing = svg("svg", {
     viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
     role: "img",
     "aria-label": `${chart.title}: ${chart.description}`,
   });

@@ -94,7 +94,9 @@ export function showCurves(runs: readonly Run[], shown: State, strings: Strings)
   ];
   const show = (id: string, chart: Omit<Chart, "description" | "epochs">): void => {
     const place = byId(id);
-    const width = Math.max(280, place.clientWidth);
+    // So that its text grows with the page's.
+    const unit = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    const width = Math.max(280, place.clientWidth / unit);
     const complete = { ...chart, epochs, description: describe(chart.lines, strings) };
     place.replaceChildren(drawChart(complete, width, Math.min(260, Math.max(180, width / 2.6))));
   };

@@ -43,7 +43,7 @@ describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, ()
     });
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("requestfailed", (request) => errors.push(request.url()));
-    const settings = "net=lenet&batchSize=32&learningRate=0.01&epochs=1&device=webgpu";
+    const settings = "net=lenet&batchSize=32&learningRate=0.003&epochs=1&device=webgpu";
     await page.goto(`${server.url}/some/path/#${settings}`);
     await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
   }, 240_000);
@@ -85,7 +85,9 @@ describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, ()
     expect(page.url()).toContain("#net=lenet&");
   });
 
-  test("LeNet trains, pauses, takes a step and stops", async () => {
+  test("LeNet with ReLU trains, pauses, takes a step and stops", async () => {
+    await page.selectOption("#activation", "relu");
+    expect(await page.inputValue("#code")).not.toContain("sigmoid");
     await page.click("#train");
     await expect.poll(step, { timeout: 120_000 }).toBeGreaterThanOrEqual(2);
     const first = Number(await figure("Loss"));
@@ -100,7 +102,8 @@ describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, ()
     const last = Number(await figure("Loss"));
     console.log(`LeNet's loss in the playground: ${first} at first, ${last} after ${paused} steps`);
     expect(first).toBeGreaterThan(1.5);
-    expect(last).toBeLessThan(first - 0.1);
+    // Chance is 2.30.
+    expect(last).toBeLessThan(1.8);
     await page.click("#step");
     await expect.poll(() => status().textContent()).toBe(`Paused in epoch 1, step ${paused + 1}`);
     expect(Number((await figure("Images/s"))!.replaceAll(",", ""))).toBeGreaterThan(0);
