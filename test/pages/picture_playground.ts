@@ -2,8 +2,8 @@
 // (build/pictures unless told). It needs npm run build:playground and npm ci --prefix test/pages before.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { openBrowser } from "../test/pages/browser.js";
-import { serveFolder } from "../test/pages/serve.js";
+import { openBrowser } from "./browser.js";
+import { serveFolder } from "./serve.js";
 
 const folder = process.argv[2] ?? "build/pictures";
 mkdirSync(folder, { recursive: true });
