@@ -61,7 +61,9 @@ export function showRun(run: Run | undefined, strings: Strings): void {
       ? [
           figure(
             strings.device,
-            device.name === "reference" ? `${device.description}. ${strings.slowDevice}` : device.description,
+            device.name === "reference" && run?.state.device === "auto"
+              ? `${device.description}. ${strings.slowDevice}`
+              : device.description,
             true,
           ),
         ]
