@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -26,13 +27,32 @@ export async function servePage(
 ): Promise<Server> {
   const page =
     '<!doctype html><title>Flybrick</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>';
-  const answer = async (path: string): Promise<[string, string | Uint8Array]> => {
+  return serve(async (path) => {
     if (path === "/" || path === "/plain") return ["text/html", page];
     const script = scripts[path];
     if (script !== undefined) return ["text/javascript", script];
     if (!folders.some((folder) => path.startsWith(`/${folder}/`))) throw new Error(`${path} is not served`);
     return ["application/octet-stream", await readFile(`${root}${path}`)];
-  };
+  });
+}
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
+
+/** Serves a folder of the repository below `path`, as any host of static files does. */
+export async function serveFolder(folder: string, path: string): Promise<Server> {
+  return serve(async (asked) => {
+    if (!asked.startsWith(path)) throw new Error(`${asked} is not served`);
+    const name = asked.endsWith("/") ? `${asked}index.html` : asked;
+    const file = join(root, folder, name.slice(path.length));
+    return [types[extname(file)] ?? "application/octet-stream", await readFile(file)];
+  });
+}
+
+async function serve(answer: (path: string) => Promise<[string, string | Uint8Array]>): Promise<Server> {
   const server = createServer(async (request, response) => {
     try {
       const { pathname } = new URL(request.url!, "http://localhost");

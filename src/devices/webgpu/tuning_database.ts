@@ -34,7 +34,9 @@ export function tuningDatabase(): TuningStore {
 }
 
 async function within(mode: Mode, act: (store: ObjectStore) => Request): Promise<unknown> {
-  const { indexedDB } = globalThis as { indexedDB?: { open(name: string, version: number): Request } };
+  const { indexedDB } = globalThis as unknown as {
+    indexedDB?: { open(name: string, version: number): Request };
+  };
   if (!indexedDB) throw new Error("there is no IndexedDB here");
   const opening = indexedDB.open(name, 1);
   opening.onupgradeneeded = () => (opening.result as Database).createObjectStore(storeName);

@@ -1,0 +1,36 @@
+// Takes pictures of the playground in Debian's chromium, while it trains on SwiftShader: npm run picture:playground [folder]
+// (build/pictures unless told). It needs npm run build:playground and npm ci --prefix test/pages before.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { openBrowser } from "./browser.js";
+import { serveFolder } from "./serve.js";
+
+const folder = process.argv[2] ?? "build/pictures";
+mkdirSync(folder, { recursive: true });
+
+const shots = [
+  { name: "desktop-light", width: 1280, height: 900, colorScheme: "light", locale: "en-GB" },
+  { name: "phone-dark", width: 400, height: 860, colorScheme: "dark", locale: "zh-CN" },
+  { name: "4k-dark", width: 3840, height: 2160, colorScheme: "dark", locale: "en-GB" },
+] as const;
+
+const browser = await openBrowser();
+if (!browser) process.exit(1);
+const server = await serveFolder("playground/dist", "/");
+try {
+  for (const { name, width, height, colorScheme, locale } of shots) {
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme, locale });
+    await page.goto(`${server.url}/#net=lenet&learningRate=0.01&batchSize=64&epochs=2&device=webgpu`);
+    await page.screenshot({ path: join(folder, `${name}-start.png`), fullPage: true });
+    await page.click("#train");
+    // The second epoch has begun, so that there is a test accuracy.
+    await page.locator("#status", { hasText: /Epoch 2|第 2\/2/ }).waitFor({ timeout: 180_000 });
+    await page.click("#pause");
+    await page.screenshot({ path: join(folder, `${name}-training.png`), fullPage: true });
+    await page.close();
+    console.log(`${name}: two pictures in ${folder}`);
+  }
+} finally {
+  await browser.close();
+  server.close();
+}
