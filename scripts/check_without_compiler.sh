@@ -31,5 +31,5 @@ for output in lenet.txt start.txt; do
   says $output '^The device "wasm" stands in, since the CPU device.s addon could not be loaded'
 done
 says lenet.txt '^Done'
-says start.txt '^Training: batch 128'
+says start.txt '^Training into runs/alexnet: batch 128'
 echo "without a compiler, it installs and trains on WebAssembly"

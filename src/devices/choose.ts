@@ -1,19 +1,7 @@
 import { UserError } from "../core/errors.js";
-import type { Device } from "./device.js";
+import type { Device, DeviceReport } from "./device.js";
 import type { TuningStore } from "./webgpu/tuning.js";
 import type { VariantOption } from "./webgpu/variants.js";
-
-/** What a device is, or why it cannot be used. */
-export interface DeviceReport {
-  readonly name: string;
-  readonly available: boolean;
-  /** Whether "auto" may take it: a software adapter must be named. */
-  readonly isAutomatic: boolean;
-  /** What it is, or why not and what would help. */
-  readonly description: string;
-  /** More for those who want to know: an adapter's limits and features. */
-  readonly details: readonly string[];
-}
 
 /** Ways to open devices, in the order they are tried. */
 export type Openers<Options> = Readonly<Record<string, (options: Options) => Promise<Device>>>;

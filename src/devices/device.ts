@@ -78,3 +78,15 @@ export interface Binding {
 export interface Prepared {
   readonly plan: Plan;
 }
+
+/** What a device is, or why it cannot be used. */
+export interface DeviceReport {
+  readonly name: string;
+  readonly available: boolean;
+  /** Whether "auto" may take it: a software adapter must be named. */
+  readonly isAutomatic: boolean;
+  /** What it is, or why not and what would help. */
+  readonly description: string;
+  /** More for those who want to know: an adapter's limits and features. */
+  readonly details: readonly string[];
+}

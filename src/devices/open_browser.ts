@@ -1,7 +1,6 @@
 import { UserError } from "../core/errors.js";
 import {
   clearStore,
-  type DeviceReport,
   type GpuSource,
   openFirst,
   openGpu,
@@ -9,7 +8,7 @@ import {
   reportDevices,
   requireThreads,
 } from "./choose.js";
-import type { ConvolutionAlgorithm, Device } from "./device.js";
+import type { ConvolutionAlgorithm, Device, DeviceReport } from "./device.js";
 import { openReference } from "./reference/reference.js";
 import type { WasmFiles } from "./wasm/page.js";
 import { globalGpu } from "./webgpu/global.js";
