@@ -1,4 +1,5 @@
 import type { Bins } from "../devices/learners.js";
+import { currentDevice } from "../tensor/evaluate.js";
 import {
   Classifier,
   isCount,
@@ -8,7 +9,7 @@ import {
   Stepper,
   type WorkOptions,
 } from "./estimator.js";
-import { learners } from "./learners.js";
+import { growForest } from "./grow_forest.js";
 import { type Matrix, requireMemory } from "./matrix.js";
 
 export interface ForestOptions {
@@ -93,9 +94,10 @@ export class Forest extends Classifier {
       `bins of ${x.rows} examples of ${x.columns} features`,
       "take fewer of either",
     );
-    const native = learners(this.kind);
     const isExtra = this.kind === "extraTreesClassifier";
-    const trees = await native.growForest(
+    // A device without learners of its own has the plain loops, to the same bits.
+    const grow = currentDevice().learners?.growForest ?? growForest;
+    const trees = await grow(
       await binFeatures(x, options),
       y,
       {

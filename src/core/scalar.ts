@@ -228,8 +228,11 @@ function toI32(a: number): number {
   return Math.max(-2147483648, Math.min(2147483647, Math.trunc(a)));
 }
 
-function mulHigh(a: number, b: number): number {
-  return Number((BigInt(a) * BigInt(b)) >> 32n);
+/** The upper 32 bits of the product of two u32, in halves, since a number holds 53 bits of it. */
+export function mulHigh(a: number, b: number): number {
+  const [a1, a0, b1, b0] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const middle = a1 * b0 + ((a0 * b0) >>> 16);
+  return a1 * b1 + Math.floor(middle / 2 ** 16) + Math.floor(((middle & 0xffff) + a0 * b1) / 2 ** 16);
 }
 
 /** Ten rounds of Philox4x32: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */

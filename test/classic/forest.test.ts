@@ -16,6 +16,7 @@ import {
 } from "../../src/classic/index.js";
 import { loadImageSet } from "../../src/data/index.js";
 import { openCpu } from "../../src/devices/cpu/cpu.js";
+import { openReference } from "../../src/devices/reference/reference.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { blobs, fixture } from "./data.js";
 
@@ -42,6 +43,20 @@ for (const make of [randomForestClassifier, extraTreesClassifier])
       await saveModel(model!, path);
       expect(same(await ((await loadModel(path)) as Forest).predictProba(unseen), found[0]!)).toBe(true);
       expect(await model!.score(unseen, truth)).toBeGreaterThan(0.7);
+    });
+
+    test("plain loops grow the same trees, bit for bit", async () => {
+      for (const options of [
+        { randomState: 2 ** 40 + 7 },
+        { maxDepth: 5, minSamplesLeaf: 3, maxFeatures: 2 },
+      ]) {
+        const settings = { nEstimators: 12, ...options };
+        useDevice(await openCpu({ threads: 2 }));
+        const native = await make(settings).fit(x, y);
+        useDevice(openReference());
+        const plain = await make(settings).fit(x, y);
+        expect(plain.state()).toEqual(native.state());
+      }
     });
 
     test("trees without bootstrap know every training example; bounds keep them small", async () => {
