@@ -7,10 +7,7 @@ export {
   Classifier,
   type ClassifierOptions,
   exportOnnx,
-  type Guess,
-  type Guesses,
   type ImageInput,
-  type Pixels,
   type PredictOptions,
 } from "./deploy/index.js";
 export {

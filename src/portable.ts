@@ -17,6 +17,14 @@ import { Tensor } from "./tensor/tensor.js";
 export type { DType, HostArray } from "./core/dtype.js";
 export { UserError } from "./core/errors.js";
 export type { Shape } from "./core/shape.js";
+export {
+  type ClassifyOptions,
+  classify,
+  fittedSize,
+  type Guess,
+  type Guesses,
+  type Pixels,
+} from "./deploy/classify.js";
 export { encodeOnnx, type OnnxOptions, onnxOpset } from "./deploy/onnx.js";
 export type { Device } from "./devices/device.js";
 export * as models from "./models/index.js";

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { type LoadOptions, loadImageSet } from "../data/index.js";
-import { Classifier, type Guess } from "../deploy/classifier.js";
+import { Classifier } from "../deploy/classifier.js";
+import type { Guess } from "../deploy/classify.js";
 import type { ImageInput } from "../deploy/image.js";
 import { loadTrained } from "../deploy/saved_run.js";
 import { useDevice } from "../tensor/evaluate.js";

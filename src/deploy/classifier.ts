@@ -1,11 +1,6 @@
 import type { Normalization } from "../data/index.js";
-import { scalePixels } from "../data/normalization.js";
 import type { Sequential } from "../nn/index.js";
-import { permute } from "../ops/movement.js";
-import { cast } from "../ops/pointwise.js";
-import { resize } from "../ops/resize.js";
-import { softmax } from "../ops/softmax.js";
-import { tensor } from "../tensor/tensor.js";
+import { classify, type Guesses } from "./classify.js";
 import { fitImage, type ImageInput } from "./image.js";
 import { loadTrained } from "./saved_run.js";
 
@@ -22,17 +17,6 @@ export interface PredictOptions {
   /** Turn light into dark first: for dark things on white where the network knows light ones on black. */
   readonly invert?: boolean;
 }
-
-export interface Guess {
-  readonly label: string;
-  /** Of the class. */
-  readonly index: number;
-  /** By softmax, in [0, 1]. */
-  readonly probability: number;
-}
-
-/** The best first; there always is one. */
-export type Guesses = readonly [Guess, ...Guess[]];
 
 /**
  * Names what is in an image. One serves a whole process: calls may overlap, the device takes them in turn.
@@ -87,15 +71,8 @@ export class Classifier {
   async predict(image: ImageInput, { top = 5, invert = false }: PredictOptions = {}): Promise<Guesses> {
     if (!Number.isInteger(top) || top < 1)
       throw new RangeError(`predict: top is ${top}; give a whole number of at least 1`);
-    const { data, height, width } = await fitImage(image, this.channels, this.size, invert);
-    const pixels = tensor(Uint8Array.from(data), [1, height, width, this.channels]);
-    const bytes = cast(permute(pixels, [0, 3, 1, 2]), "f32");
-    const x = resize(scalePixels(bytes, this.normalization), this.size);
-    const probabilities = await softmax(this.net.forward(x), 1).data();
-    const guesses = this.classNames
-      .map((label, index) => ({ label, index, probability: probabilities[index]! }))
-      .sort((a, b) => b.probability - a.probability)
-      .slice(0, top);
-    return guesses as readonly Guess[] as Guesses;
+    const pixels = await fitImage(image, this.channels, this.size, invert);
+    const { classNames, normalization, size } = this;
+    return classify(this.net, pixels, { classNames, normalization, size, top });
   }
 }

@@ -1,14 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { fileProblem, UserError } from "../core/errors.js";
+import { fittedSize, type Pixels } from "./classify.js";
 import { loadSharp } from "./sharp.js";
-
-/** A decoded image: bytes row by row, the channels of a pixel beside each other. Canvas's `ImageData` is one. */
-export interface Pixels {
-  readonly data: Uint8Array | Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A file's path, a PNG, JPEG or WebP file's bytes, or pixels. */
 export type ImageInput = string | Uint8Array | Pixels;
@@ -53,7 +47,7 @@ async function fitFile(
   const head = await decoder?.metadata().catch(() => undefined);
   if (!decoder || !head || !formats.includes(head.format))
     throw new UserError(`${name} is not a PNG, JPEG or WebP image`);
-  const canvas = canvasOf(head.autoOrient, height, width);
+  const canvas = fittedSize(head.autoOrient, [height, width]);
   return shrink(decoder.autoOrient(), name, channels, canvas, invert);
 }
 
@@ -70,18 +64,12 @@ async function fitPixels(
       `pixels: ${image.data.length} bytes are not ${image.width} x ${image.height} pixels of 1 to 4 channels`,
     );
   }
-  const canvas = canvasOf(image, height, width);
+  const canvas = fittedSize(image, [height, width]);
   // Nothing to do, and no sharp needed for it.
   if (given === channels && canvas.height === image.height && canvas.width === image.width) return image;
   const open = await loadSharp();
   const raw = { width: image.width, height: image.height, channels: given as 1 | 2 | 3 | 4 };
   return shrink(open(image.data, { raw }), "the image", channels, canvas, invert);
-}
-
-/** The size of a picture with these sides' ratio that holds the image: unscaled, or else exactly height x width. */
-function canvasOf(image: { height: number; width: number }, height: number, width: number) {
-  const scale = Math.min(1, Math.max(image.height / height, image.width / width));
-  return { height: Math.round(height * scale), width: Math.round(width * scale) };
 }
 
 async function shrink(

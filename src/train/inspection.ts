@@ -4,9 +4,17 @@ import { softmax } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor } from "../tensor/tensor.js";
 import type { Activations, LayerActivation } from "../views/activations.js";
 import type { Kernels } from "../views/kernels.js";
+import type { LayerStatistics } from "../views/layer_health.js";
 import type { Pixels } from "../views/pixels.js";
 import type { Inspection } from "../views/report_page.js";
-import { fixedBatch, forwardLayers, layerStatistics } from "./statistics.js";
+import {
+  fixedBatch,
+  forwardLayers,
+  inEvaluation,
+  itemsOf,
+  layerStatistics,
+  recordStatistics,
+} from "./statistics.js";
 
 export interface InspectOptions {
   /** Looks at so many test images at most, spread over the set; at all of them if left out. */
@@ -21,47 +29,64 @@ export interface InspectOptions {
 export async function inspect(
   net: Sequential,
   { testSet }: { testSet: Dataset },
-  { examples = testSet.count, mistakes = 12, batchSize = 64 }: InspectOptions = {},
+  options: InspectOptions = {},
 ): Promise<Inspection> {
   const wasTraining = net.training;
   net.eval();
   try {
-    const count = Math.min(examples, testSet.count);
-    const numbers = Int32Array.from({ length: count }, (_, k) => Math.floor((k * testSet.count) / count));
-    const predictions = await predict(net, testSet, numbers, batchSize);
-    const { classNames } = testSet;
-    const counts = classNames.map(() => classNames.map(() => 0));
-    for (const { truth, predicted } of predictions) counts[truth]![predicted]!++;
-    const wrong = predictions
-      .filter(({ truth, predicted }) => truth !== predicted)
-      .sort((a, b) => b.confidence - a.confidence || a.number - b.number);
-    const pair = pairOf(classNames, counts);
-    const firsts = pair.map(
-      (label) => predictions.find(({ truth }) => truth === label)?.number ?? numbers[label]!,
-    );
+    const { results, firsts } = await judge(net, testSet, options);
+    const { classNames, counts } = results.confusion;
+    const [one, other] = pairOf(classNames, counts);
     return {
-      examples: count,
-      testCount: testSet.count,
-      accuracy: (count - wrong.length) / count,
-      confusion: { classNames, counts },
-      mistakes: await Promise.all(
-        wrong.slice(0, mistakes).map(async ({ number, truth, predicted, confidence }) => ({
-          pixels: await pixelsOf(testSet, number),
-          truth: classNames[truth]!,
-          predicted: classNames[predicted]!,
-          confidence,
-        })),
-      ),
+      ...results,
       kernels: await firstKernels(net, classNames),
       activations: [
-        await activationsOf(net, testSet, firsts[0]!, classNames[pair[0]]!),
-        await activationsOf(net, testSet, firsts[1]!, classNames[pair[1]]!),
+        await activationsOf(net, testSet, firsts[one]!, classNames[one]!),
+        await activationsOf(net, testSet, firsts[other]!, classNames[other]!),
       ],
       layers: await layerStatistics(net, fixedBatch(testSet)),
     };
   } finally {
     net.train(wasTraining);
   }
+}
+
+/** What a network takes for what. */
+export type Results = Pick<Inspection, "examples" | "testCount" | "accuracy" | "confusion" | "mistakes">;
+
+/** Puts a network to the test; by class also the number of the first image of it. Whether dropout is on is the caller's. */
+export async function judge(
+  net: Sequential,
+  testSet: Dataset,
+  { examples = testSet.count, mistakes = 12, batchSize = 64 }: InspectOptions = {},
+): Promise<{ readonly results: Results; readonly firsts: readonly number[] }> {
+  const count = Math.min(examples, testSet.count);
+  const numbers = Int32Array.from({ length: count }, (_, k) => Math.floor((k * testSet.count) / count));
+  const predictions = await predict(net, testSet, numbers, batchSize);
+  const { classNames } = testSet;
+  const counts = classNames.map(() => classNames.map(() => 0));
+  for (const { truth, predicted } of predictions) counts[truth]![predicted]!++;
+  const wrong = predictions
+    .filter(({ truth, predicted }) => truth !== predicted)
+    .sort((a, b) => b.confidence - a.confidence || a.number - b.number);
+  const results: Results = {
+    examples: count,
+    testCount: testSet.count,
+    accuracy: (count - wrong.length) / count,
+    confusion: { classNames, counts },
+    mistakes: await Promise.all(
+      wrong.slice(0, mistakes).map(async ({ number, truth, predicted, confidence }) => ({
+        pixels: await pixelsOf(testSet, number),
+        truth: classNames[truth]!,
+        predicted: classNames[predicted]!,
+        confidence,
+      })),
+    ),
+  };
+  const firsts = classNames.map(
+    (_, label) => predictions.find(({ truth }) => truth === label)?.number ?? numbers[label]!,
+  );
+  return { results, firsts };
 }
 
 interface Prediction {
@@ -137,18 +162,79 @@ async function activationsOf(
 
 /** The weights of the first layer that has some, as images of the input's shape or of the kernels' own. */
 export async function firstKernels(net: Sequential, classNames: readonly string[]): Promise<Kernels | null> {
+  const first = firstWeights(net, classNames);
+  return first && { ...first.picture, weights: await first.weight.data() };
+}
+
+/** The first layer's weights where they can be drawn: the tensor, and how it lies. */
+function firstWeights(net: Sequential, classNames: readonly string[]) {
   const layers = [...net];
   const first = layers.find((layer) => layer.parameterCount() > 0);
   if (first instanceof Conv2d)
-    return { weights: await first.weight.data(), shape: first.weight.shape as Kernels["shape"] };
+    return { weight: first.weight, picture: { shape: first.weight.shape as Kernels["shape"] } };
   if (!(first instanceof Linear) || net.inputShape.length !== 3) return null;
   const [units, features] = first.weight.shape as [number, number];
   const [channels, height, width] = net.inputShape as [number, number, number];
   if (features !== channels * height * width) return null;
-  const isLast = first === layers.at(-1);
+  const names = first === layers.at(-1) ? classNames : undefined;
+  const shape: Kernels["shape"] = [units, channels, height, width];
+  return { weight: first.weight, picture: { shape, names } };
+}
+
+/** What can be seen of a network between two steps. */
+export interface Glimpse {
+  readonly layers: LayerStatistics;
+  /** The first layer's, and the loss's gradient by them; null where they are no pictures. */
+  readonly kernels: { readonly weights: Kernels; readonly gradients: Kernels } | null;
+  /** Of all layers, by place and kind. */
+  readonly layerNames: readonly string[];
+  /** Of the layer that was asked for, or of the first. */
+  readonly activation: LayerActivation;
+  /** Softmax shares of the classes for the image. */
+  readonly probabilities: readonly number[];
+}
+
+export interface GlimpseOptions {
+  /** A test image's number. */
+  readonly image: number;
+  /** A layer by place and kind, such as "1 ReLU". */
+  readonly layer?: string | undefined;
+  /** Gradients and dead ReLUs are measured on so many of the first test images; 64 if left out. */
+  readonly batchSize?: number;
+}
+
+/**
+ * Looks into a network that is being trained, in one evaluation: training goes on to the same bits, as after
+ * `layerStatistics`. Call it between two steps. Waits for the device.
+ */
+export async function glimpse(
+  net: Sequential,
+  testSet: Dataset,
+  { image, layer, batchSize }: GlimpseOptions,
+): Promise<Glimpse> {
+  const { norms, dead, gradients } = recordStatistics(net, fixedBatch(testSet, batchSize));
+  const outputs = new Map<string, Tensor>();
+  const { x } = testSet.batch(Int32Array.from([image]));
+  const shares = inEvaluation(net, () =>
+    softmax(forwardLayers(net, x, (name, output) => outputs.set(name, output))),
+  );
+  const name = layer !== undefined && outputs.has(layer) ? layer : outputs.keys().next().value!;
+  const output = outputs.get(name)!;
+  const first = firstWeights(net, testSet.classNames);
+  const place = [...net.namedParameters()].find(([, parameter]) => parameter === first?.weight)?.[0];
+  const gradient = place === undefined ? undefined : gradients.get(place);
+  await compute(...norms.values(), ...dead.values(), shares, output, ...(gradient ? [gradient] : []));
   return {
-    weights: await first.weight.data(),
-    shape: [units, channels, height, width],
-    names: isLast ? classNames : undefined,
+    layers: { gradientNorms: await itemsOf(norms), deadShares: await itemsOf(dead) },
+    kernels:
+      first && gradient
+        ? {
+            weights: { ...first.picture, weights: await first.weight.data() },
+            gradients: { ...first.picture, weights: await gradient.data() },
+          }
+        : null,
+    layerNames: [...outputs.keys()],
+    activation: { layer: name, shape: output.shape.slice(1), values: await output.data() },
+    probabilities: [...(await shares.data())],
   };
 }

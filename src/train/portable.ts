@@ -7,6 +7,7 @@ export type {
   TrainCallbacks,
 } from "./callbacks.js";
 export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
+export { type Glimpse, type GlimpseOptions, glimpse, judge, type Results } from "./inspection.js";
 export {
   augmentationOf,
   type InitializerName,

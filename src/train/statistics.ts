@@ -51,12 +51,15 @@ export function fixedBatch(testSet: Dataset, size = 64): Batch {
  * numbers, training mode, weights and their `grad` stay as they were, so that training goes on to the same bits.
  * Waits for the device.
  */
-export async function layerStatistics(net: Sequential, { x, y }: Batch): Promise<LayerStatistics> {
-  const wasTraining = net.training;
-  // A layer of a user's own may draw some whatever the mode.
-  const random = randomState();
-  net.eval();
-  try {
+export async function layerStatistics(net: Sequential, batch: Batch): Promise<LayerStatistics> {
+  const { norms, dead } = recordStatistics(net, batch);
+  await compute(...norms.values(), ...dead.values());
+  return { gradientNorms: await itemsOf(norms), deadShares: await itemsOf(dead) };
+}
+
+/** What `layerStatistics` computes, recorded, with the gradients themselves. */
+export function recordStatistics(net: Sequential, { x, y }: Batch) {
+  return inEvaluation(net, () => {
     const dead = new Map<string, Tensor>();
     const logits = forwardLayers(net, x, (name, output) => {
       if (!name.endsWith(" ReLU")) return;
@@ -68,18 +71,29 @@ export async function layerStatistics(net: Sequential, { x, y }: Batch): Promise
       crossEntropy(logits, y),
       parameters.map(([, parameter]) => parameter),
     );
+    const byName = new Map(parameters.flatMap(([name], k) => (found[k] ? [[name, found[k]] as const] : [])));
     const norms = new Map(
-      parameters.flatMap(([name], k) => (found[k] ? [[name, sqrt(sum(square(found[k])))] as const] : [])),
+      [...byName].map(([name, gradient]) => [name, sqrt(sum(square(gradient)))] as const),
     );
-    await compute(...norms.values(), ...dead.values());
-    return { gradientNorms: await numbers(norms), deadShares: await numbers(dead) };
+    return { norms, dead, gradients: byName };
+  });
+}
+
+/** Records with dropout off; random numbers and training mode stay as they were. */
+export function inEvaluation<T>(net: Module, record: () => T): T {
+  const wasTraining = net.training;
+  // A layer of a user's own may draw some whatever the mode.
+  const random = randomState();
+  net.eval();
+  try {
+    return record();
   } finally {
     net.train(wasTraining);
     setRandomState(random);
   }
 }
 
-async function numbers(tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, number>> {
+export async function itemsOf(tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, number>> {
   const entries = await Promise.all(
     [...tensors].map(async ([name, one]) => [name, await one.item()] as const),
   );

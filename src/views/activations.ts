@@ -1,4 +1,5 @@
-import { Drawing, percent, type ViewOptions, viewWidth } from "./drawing.js";
+import { Drawing, type ViewOptions, viewWidth } from "./drawing.js";
+import { percent } from "./percent.js";
 import { type Pixels, photograph, signed } from "./pixels.js";
 
 /** What a network makes of one image, layer by layer. */

@@ -1,6 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import { Drawing, fontSize, percent, type ViewOptions } from "./drawing.js";
+import { Drawing, fontSize, type ViewOptions } from "./drawing.js";
+import { percent } from "./percent.js";
 import type { Theme } from "./theme.js";
+import { englishWords } from "./words.js";
 
 /** Accuracies in a row: of learners on a kind of features, or of a network, which has no learner's name. */
 export interface ComparisonRow {
@@ -26,6 +28,7 @@ export function comparisonSvg(
   learners: readonly string[],
   options: ViewOptions = {},
 ): string {
+  const { words = englishWords } = options;
   const drawn = new Set(features.flatMap(({ accuracies }) => accuracies.map(({ learner }) => learner)));
   const rows = [...features, ...networks];
   const head = headHeight.legend + headHeight.header;
@@ -36,7 +39,7 @@ export function comparisonSvg(
         `${label}: ${accuracies.map(({ learner, accuracy }) => `${learner} ${percent(accuracy)}`.trim()).join(", ")}`,
     )
     .join("; ");
-  const drawing = new Drawing(width, height, "Test accuracy", description, options);
+  const drawing = new Drawing(width, height, words.accuracy, description, options);
   const { theme } = drawing;
   const styles = new Map(
     learners.map((name, i) => [name, { symbol: symbols[i]!, colour: colours(theme)[i]! }] as const),
@@ -76,7 +79,7 @@ export function comparisonSvg(
           ticks: 8,
           tickSize: 0,
           tickPadding: 8,
-          label: "test accuracy",
+          label: words.accuracy.toLowerCase(),
           labelAnchor: "center",
           labelArrow: "none",
           tickFormat: (value: number) => `${Math.round(100 * value)} %`,
@@ -106,7 +109,7 @@ export function comparisonSvg(
     0,
     head,
   );
-  drawing.text(width - margin.right - 44, head, "best", { fill: theme.quiet });
+  drawing.text(width - margin.right - 44, head, words.best, { fill: theme.quiet });
   return drawing.toString();
 }
 

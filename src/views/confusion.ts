@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { Drawing, percent, type ViewOptions, viewWidth } from "./drawing.js";
+import { Drawing, type ViewOptions, viewWidth } from "./drawing.js";
+import { englishWords } from "./words.js";
 
 /** How often a class was taken for another: `counts[truth][predicted]`. */
 export interface ConfusionMatrix {
@@ -28,8 +29,9 @@ export function confusionSvg({ classNames, counts }: ConfusionMatrix, options: V
     })),
   );
   const filled = cells.filter(({ count }) => count > 0);
-  const description = right.map(({ name, share }) => `${name}: ${percent(share)} right`).join("; ");
-  const drawing = new Drawing(viewWidth, height, "Confusion matrix", description, options);
+  const { words = englishWords } = options;
+  const description = right.map(({ name, share }) => words.right(name, share)).join("; ");
+  const drawing = new Drawing(viewWidth, height, words.confusion, description, options);
   const { theme, document } = drawing;
   drawing.plot(
     Plot.plot({
@@ -50,7 +52,7 @@ export function confusionSvg({ classNames, counts }: ConfusionMatrix, options: V
           fill: (cell: (typeof cells)[number]) => (cell.isRight ? theme.blue : theme.orange),
           fillOpacity: "strength",
           title: ({ truth, predicted, count }: (typeof cells)[number]) =>
-            `${truth} taken for ${predicted}: ${count}`,
+            `${words.takenFor(truth, predicted)}: ${count}`,
         }),
         Plot.text(filled, {
           x: "predicted",
@@ -74,7 +76,7 @@ export function confusionSvg({ classNames, counts }: ConfusionMatrix, options: V
         }),
         Plot.axisY({ tickSize: 0, tickPadding: 6, label: null }),
         Plot.axisX({ tickSize: 0, tickPadding: 6, tickRotate: -45, label: null }),
-        Plot.text(["predicted"], {
+        Plot.text([words.predicted], {
           frameAnchor: "bottom",
           dy: margin.bottom - 12,
           fill: theme.quiet,

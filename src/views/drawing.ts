@@ -1,26 +1,14 @@
-import { parseHTML } from "linkedom";
+import { attributeText, type HostDocument, newDocument, type SvgElement } from "./host.js";
 import { lightTheme, type Theme } from "./theme.js";
-
-/** A document that a chart can be drawn in. Plot is given it as `never`, since what it calls a Document is unknown without a browser's types. */
-export type HostDocument = object;
-
-/**
- * What a drawing needs of the document that it grows in. Of our own, since linkedom's types do not check beside a
- * browser's, in the projects of those who use this package.
- */
-export interface SvgElement {
-  textContent: string | null;
-  append(...nodes: SvgElement[]): void;
-  setAttribute(name: string, value: string): void;
-  querySelectorAll(name: string): Iterable<{ remove(): void }>;
-  toString(): string;
-}
+import { englishWords, type Words } from "./words.js";
 
 export interface ViewOptions {
   /** Colours: `lightTheme` unless told, `pageTheme` for drawings inside a page. */
   theme?: Theme | undefined;
   /** Drawn above; a page that has its own headings leaves it out. */
   title?: string | undefined;
+  /** The texts that views write themselves, in another language; English unless told. */
+  words?: Words | undefined;
 }
 
 /** Width of a view, in pixels; what a phone shows without making it much smaller. */
@@ -31,9 +19,10 @@ const titleHeight = 34;
 
 /** An SVG document that grows element by element. */
 export class Drawing {
-  private readonly host = parseHTML("<!doctype html><html><body></body></html>").document;
+  private readonly host = newDocument();
   readonly document: HostDocument = this.host;
   readonly theme: Theme;
+  readonly words: Words;
   private readonly root: SvgElement;
 
   /** `name` is what a screen reader calls it, `description` what it reads out of it. */
@@ -42,9 +31,10 @@ export class Drawing {
     readonly height: number,
     name: string,
     description: string,
-    { theme = lightTheme, title }: ViewOptions = {},
+    { theme = lightTheme, title, words = englishWords }: ViewOptions = {},
   ) {
     this.theme = theme;
+    this.words = words;
     const top = title === undefined ? 0 : titleHeight;
     this.root = this.make("svg", {
       xmlns: "http://www.w3.org/2000/svg",
@@ -106,22 +96,14 @@ export class Drawing {
 
   /** The SVG text, with a newline. */
   toString(): string {
-    return `${this.root.toString()}\n`;
+    return `${this.root.outerHTML}\n`;
   }
 
   private make(name: string, attributes: Record<string, string | number>, text?: string): SvgElement {
     const made = this.host.createElementNS("http://www.w3.org/2000/svg", name);
-    // linkedom writes attributes as HTML has them, where only quotes are escaped; XML wants these too.
-    for (const [key, value] of Object.entries(attributes)) {
-      const escaped = String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-      made.setAttribute(key, escaped);
-    }
+    for (const [key, value] of Object.entries(attributes))
+      made.setAttribute(key, attributeText(String(value)));
     if (text !== undefined) made.textContent = text;
-    return made as unknown as SvgElement;
+    return made;
   }
-}
-
-/** A share as people read it: "99.8 %". */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,2 +1,14 @@
+export type { LayerActivation } from "./activations.js";
+export { type ComparisonRow, comparisonSvg } from "./comparison.js";
+export { type ConfusionMatrix, confusionSvg } from "./confusion.js";
 export { type CurveOptions, type CurvePoint, curvesSvg } from "./curves.js";
+export type { ViewOptions } from "./drawing.js";
+export { type GradientProfile, gradientProfileSvg } from "./gradient_profile.js";
 export { type ImagesOptions, imagesSvg } from "./images.js";
+export { type Kernels, kernelsSvg } from "./kernels.js";
+export { deadSharesSvg, type LayerStatistics, type LayerStatisticsPoint } from "./layer_health.js";
+export { type Mistake, mistakesSvg } from "./mistakes.js";
+export { type Mosaic, mosaic } from "./mosaic.js";
+export type { Pixels } from "./pixels.js";
+export { darkTheme, lightTheme, pageTheme, type Theme } from "./theme.js";
+export { englishWords, type Words } from "./words.js";

@@ -1,5 +1,6 @@
 import { Drawing, type ViewOptions, viewWidth } from "./drawing.js";
 import { type Pixels, photograph, signed } from "./pixels.js";
+import { englishWords } from "./words.js";
 
 /** Weights of a first layer as pictures: of each unit or output channel, what it looks for. */
 export interface Kernels {
@@ -23,16 +24,17 @@ export function kernelsSvg({ weights, shape, names }: Kernels, options: ViewOpti
   const size = Math.min(72, (inner - (columns - 1) * gap) / columns);
   const pitch = size + gap + (names ? 18 : 0);
   const rows = Math.ceil(count / columns);
-  const what = `${units} kernels of ${height} x ${width}, ${channels === 1 ? "one channel" : `${channels} channels`}`;
-  const description = count < units ? `${what}; the first ${count} are drawn` : what;
-  const drawing = new Drawing(viewWidth, rows * pitch + 12, "First-layer kernels", description, options);
+  const { words = englishWords } = options;
+  const what = words.kernelCount(units, height, width, channels);
+  const description = count < units ? `${what}; ${words.firstDrawn(count)}` : what;
+  const drawing = new Drawing(viewWidth, rows * pitch + 12, words.kernels, description, options);
   const pictures = Array.from({ length: count }, (_, unit) => pictureOf(weights, shape, unit));
   const scale = strongest(pictures);
   pictures.forEach((picture, unit) => {
     const x = 8 + (unit % columns) * (size + gap);
     const y = 8 + Math.floor(unit / columns) * pitch;
     const href = picture.channels === 3 ? photograph(picture) : signed(picture, scale);
-    drawing.picture(href, x, y, size, size, names?.[unit] ?? `kernel ${unit}`);
+    drawing.picture(href, x, y, size, size, names?.[unit] ?? words.kernel(unit));
     drawing.add("rect", { x, y, width: size, height: size, fill: "none", stroke: drawing.theme.grid });
     if (names)
       drawing.text(x + size / 2, y + size + 14, names[unit]!, {

@@ -1,6 +1,8 @@
 import * as Plot from "@observablehq/plot";
-import { Drawing, percent, type ViewOptions, viewWidth } from "./drawing.js";
+import { Drawing, type ViewOptions, viewWidth } from "./drawing.js";
 import { decade, decades, type Line, linesPlot } from "./lines.js";
+import { percent } from "./percent.js";
+import { englishWords } from "./words.js";
 
 /** How the layers of a network fare on one batch; the `layers` of a line of `metrics.jsonl`. */
 export interface LayerStatistics {
@@ -29,7 +31,7 @@ export function gradientNormsSvg(points: readonly LayerStatisticsPoint[], option
   const format = (value: number) => value.toPrecision(2);
   return healthSvg(
     lines,
-    { name: "Gradient norm by layer", domain, scale: "log", format, tickFormat: decade },
+    { name: (options.words ?? englishWords).gradientNorms, domain, scale: "log", format, tickFormat: decade },
     options,
   );
 }
@@ -40,7 +42,11 @@ export function deadSharesSvg(points: readonly LayerStatisticsPoint[], options: 
   const most = Math.max(0, ...lines.flatMap(({ points }) => points.map(({ value }) => value || 0)));
   const domain = [0, [0.1, 0.2, 0.5].find((end) => end >= most) ?? 1] as const;
   const tickFormat = (value: number) => `${Math.round(100 * value)} %`;
-  return healthSvg(lines, { name: "Dead ReLUs by layer", domain, format: percent, tickFormat }, options);
+  return healthSvg(
+    lines,
+    { name: (options.words ?? englishWords).deadShares, domain, format: percent, tickFormat },
+    options,
+  );
 }
 
 function linesOf(

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { fontSize, type HostDocument } from "./drawing.js";
+import { fontSize } from "./drawing.js";
+import type { HostDocument } from "./host.js";
 import type { Theme } from "./theme.js";
 
 /** A value by epoch; values that are not finite leave a gap. */

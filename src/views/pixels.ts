@@ -26,13 +26,18 @@ export function photograph({ data, width, height, channels }: Pixels): string {
  * dark. `scale` is the value that is opaque. A PNG's data URI.
  */
 export function signed({ data, width, height }: Pixels, scale: number): string {
-  const bytes = new Uint8Array(4 * width * height);
-  for (let i = 0; i < width * height; i++) {
+  return dataUri(encode({ width, height, data: signedBytes(data, scale), channels: 4, depth: 8 }));
+}
+
+/** The same as red, green, blue and opacity of each pixel. */
+export function signedBytes(data: ArrayLike<number>, scale: number): Uint8ClampedArray<ArrayBuffer> {
+  const bytes = new Uint8ClampedArray(4 * data.length);
+  for (let i = 0; i < data.length; i++) {
     const value = data[i]! / (scale || 1);
     bytes.set(value < 0 ? [222, 110, 30] : [32, 128, 196], 4 * i);
     bytes[4 * i + 3] = Math.round(255 * Math.min(1, Math.abs(value)));
   }
-  return dataUri(encode({ width, height, data: bytes, channels: 4, depth: 8 }));
+  return bytes;
 }
 
 function dataUri(png: Uint8Array): string {

@@ -1,7 +1,7 @@
 import { type Activations, activationsSvg } from "./activations.js";
 import { type ConfusionMatrix, confusionSvg } from "./confusion.js";
 import { accuracySvg, type CurvePoint, lossSvg } from "./curves.js";
-import { percent, type ViewOptions } from "./drawing.js";
+import type { ViewOptions } from "./drawing.js";
 import { Html, html } from "./html.js";
 import { type Kernels, kernelsSvg } from "./kernels.js";
 import {
@@ -12,6 +12,7 @@ import {
 } from "./layer_health.js";
 import { type Mistake, mistakesSvg } from "./mistakes.js";
 import { pageStyle } from "./page_style.js";
+import { percent } from "./percent.js";
 import { pageTheme } from "./theme.js";
 
 /** An epoch as `metrics.jsonl` holds it. */

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
-import { Drawing, fontSize, percent, type ViewOptions } from "./drawing.js";
+import { Drawing, fontSize, type ViewOptions } from "./drawing.js";
 import { decade } from "./lines.js";
+import { percent } from "./percent.js";
 import type { Theme } from "./theme.js";
 
 /** A variant of an experiment, with one value a seed. */

@@ -6,10 +6,12 @@ import * as nn from "../../src/nn/index.js";
 import { backward } from "../../src/ops/gradients.js";
 import { manualSeed } from "../../src/ops/random.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
+import { sgd } from "../../src/optim/index.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { evaluate } from "../../src/train/evaluate.js";
-import { inspect } from "../../src/train/inspection.js";
+import { glimpse, inspect } from "../../src/train/inspection.js";
 import { layerStatistics } from "../../src/train/statistics.js";
+import { train } from "../../src/train/train.js";
 import { testDevices } from "../support/test_devices.js";
 
 const set = await loadImageSet({ name: "fashion-mnist", sample: true });
@@ -36,6 +38,48 @@ for (const [name, device] of await testDevices()) {
       expect(norm).toBeGreaterThan(0);
       expect(statistics.gradientNorms[parameter]! / norm).toBeCloseTo(1, 4);
     }
+  });
+
+  test(`a glimpse shows kernels, their gradients and any layer, and training goes on to the same bits, on ${name}`, async () => {
+    useDevice(device);
+    const trainSet = new Dataset(set.train, set.classNames);
+    const testSet = new Dataset(set.test, set.classNames);
+    const bits = async (looks: boolean): Promise<Float32Array> => {
+      // Of the biases, which training leaves as they are made.
+      manualSeed(3);
+      const net = nn.sequential(
+        [1, 28, 28],
+        ...[nn.conv2d(1, 3, { kernelSize: 5 }), nn.relu(), nn.avgPool2d({ kernelSize: 4, stride: 4 })],
+        ...[nn.flatten(), nn.dropout({ p: 0.3 }), nn.linear(3 * 36, 10)],
+      );
+      let step = 0;
+      await train(net, {
+        ...{ trainSet, testSet, batchSize: 10, epochs: 1, optimizer: sgd({ learningRate: 0.1 }) },
+        signal: stop.signal,
+        progressSeconds: 0,
+        onProgress: async () => {
+          if (++step === 3) stop.abort();
+          if (!looks) return;
+          const seen = await glimpse(net, testSet, { image: 7, layer: "2 AvgPool2d", batchSize: 10 });
+          const { gradientNorms } = await layerStatistics(net, testSet.batch(firstTen));
+          expect(seen.layers.gradientNorms).toEqual(gradientNorms);
+          expect(seen.layerNames).toEqual([...net].map((layer, k) => `${k} ${layer.name}`));
+          expect(seen.activation).toMatchObject({ layer: "2 AvgPool2d", shape: [3, 6, 6] });
+          expect(Array.from(seen.kernels!.weights.weights)).toEqual(
+            Array.from(await net.namedParameters().get("0.weight")!.data()),
+          );
+          expect(Math.hypot(...Array.from(seen.kernels!.gradients.weights))).toBeCloseTo(
+            gradientNorms["0.weight"]!,
+            4,
+          );
+          expect(seen.probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+        },
+      });
+      stop = new AbortController();
+      return net.namedParameters().get("5.weight")!.data() as Promise<Float32Array>;
+    };
+    let stop = new AbortController();
+    expect(await bits(true)).toEqual(await bits(false));
   });
 
   test(`a ReLU's unit is dead where it is zero for the whole batch, on ${name}`, async () => {
