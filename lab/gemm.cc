@@ -216,6 +216,8 @@ static void check(bool quick = false) {
       checkMatmul(2, 130, 17, 600, a, b, a + b);
       checkMatmul(1, 1, 300, 20, a, b), checkMatmul(1, 300, 1, 20, a, b);
       if (!quick) checkMatmul(1, 600, 800, 70, a, b);
+      // Few rows and many columns: turned around.
+      checkMatmul(1, 17, 500, 300, a, b), checkMatmul(2, 19, 450, 270, a, b, 3), checkMatmul(1, 130, 530, 280, a, b);
       checkMatmul(2, 5, 4, 0, a, b), checkMatmul(0, 5, 4, 3, a, b), checkMatmul(1, 0, 4, 3, a, b), checkMatmul(1, 4, 0, 3, a, b);
     }
   checkMatmul(1, 6, 150, quick ? 2000 : 20000, 1, 0);

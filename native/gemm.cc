@@ -30,7 +30,7 @@ constexpr int64_t kTaskWork = 1 << 20;       // multiply-adds: below that a task
 Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   const InstructionSet& set = instructionSet();
   const int64_t panel = 2 * set.lanes, panels = ceilDiv(n, panel);
-  Tiling t = {batches, m, n, k, 1, 1, 1, ceilDiv(n, set.lanes) * set.lanes, false};
+  Tiling t = {batches, m, n, k, 1, 1, 1, ceilDiv(n, set.lanes) * set.lanes, false, false};
   if (!m || !n || !batches) return t;
   const int64_t deepest = std::max<int64_t>(1, std::max(std::min<int64_t>(k, kBlockK), std::min(n, kFlatFrom)));
   int64_t rows = std::min(kTileRowsMost, std::max(kTileRows, kTileFloats / deepest)), columns = m <= rows ? kTileColumnsOnce : kTileColumns;
@@ -58,6 +58,13 @@ Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit) {
   t.shareB = t.tilesM >= 4 && batches * k * n <= kSharedFloats;
   return t;
 }
+
+bool isTurnedCheaper(int64_t m, int64_t n, int64_t k) {
+  return m <= kTileColumnsOnce && n >= 4 * m && n > kTileRows && k > kBlockK && m * n > kSmallResult && k < 2 * kChunk;
+}
+
+// Rows that start in few sets of the first-level cache push each other out of it (4 KiB a way, 8 ways or more).
+static bool liesWell(const Operand& a) { return !a.image && !a.outerIsK && a.stride * sizeof(float) % 2048 != 0; }
 
 void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const BatchOffsets& offsets,
           float* sharedB, float* partials, const Sink& sink) {
@@ -88,6 +95,7 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
     right.data += offsets(at.batch).b;
     return right;
   };
+  const bool inPlace = liesWell(a);
   const auto shared = [&](const Tile& at, int64_t k) {
     return sharedB + (at.batch * panels * panel + at.column) * t.k + (at.start + k) * ceilDiv(at.columns, panel) * panel;
   };
@@ -104,8 +112,10 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
   }
   pool.parallel(t.batches * t.splits * t.tilesM * t.tilesN, [&](int64_t task, int thread) {
     const Tile at = tile(task, t.tilesM);
-    float* spare = pool.local(thread, spareSize + blockA + blockB + tileRows * tileColumns);
-    float *packedA = spare + spareSize, *packedB = packedA + blockA, *c = packedB + blockB;
+    // A tile that is turned takes whole squares of vectors.
+    const int64_t tall = t.turned ? padded(tileRows) : tileRows, size = tall * tileColumns;
+    float* spare = pool.local(thread, spareSize + blockA + blockB + (t.turned ? 2 : 1) * size);
+    float *packedA = spare + spareSize, *packedB = packedA + blockA, *c = packedB + blockB, *turned = c + size;
     // One panel's rows can lie next to each other: what a row writes past its end is zeros, before the next is written.
     int64_t ld = t.n <= panel ? t.n : tileColumns;
     if (partials) {
@@ -116,8 +126,10 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
     left.data += offsets(at.batch).a;
     for (int64_t i = 0; i < at.blocks; i++) {
       const int64_t k = at.depth * i / at.blocks, deep = at.depth * (i + 1) / at.blocks - k;
-      set.packA(left, at.row, int(at.rows), at.start + k, int(deep), packedA, spare);
-      const float* right = packedB;
+      const float *rows = packedA, *right = packedB;
+      int64_t pitch = set.rowPitch;
+      if (inPlace) rows = left.data + at.row * a.stride + at.start + k, pitch = a.stride;
+      else set.packA(left, at.row, int(at.rows), at.start + k, int(deep), packedA, spare);
       if (t.shareB) right = shared(at, k);
       else set.packB(rightOf(at), at.column, int(at.columns), at.start + k, int(deep), packedB, spare);
       Ahead ahead;
@@ -127,11 +139,16 @@ void gemm(Pool& pool, const Tiling& t, const Operand& a, const Operand& b, const
         if (b.outerIsK) ahead = {from + next * b.stride + at.column, b.stride, depth, at.columns};
         else ahead = {from + at.column * b.stride + next, b.stride, at.columns, depth};
       }
-      set.multiply(int(at.rows), int(at.columns), int(deep), a.outerIsK, packedA, right, c, ld, i > 0, ahead);
+      set.multiply(int(at.rows), int(at.columns), int(deep), a.outerIsK, rows, pitch, right, c, ld, i > 0, ahead);
     }
     if (!at.blocks)
       for (int64_t i = 0; i < at.rows; i++) std::memset(c + i * ld, 0, at.columns * sizeof(float));
-    if (!partials) sink(thread, at.batch, at.row, at.rows, at.column, at.columns, c, ld);
+    if (t.turned) {
+      set.turn(at.rows, at.columns, c, ld, turned, tall);
+      sink(thread, at.batch, at.column, at.columns, at.row, at.rows, turned, tall);
+    } else if (!partials) {
+      sink(thread, at.batch, at.row, at.rows, at.column, at.columns, c, ld);
+    }
   });
 }
 

@@ -36,11 +36,14 @@ struct InstructionSet {
   int lanes;
   int panelRows;   // rows of the microkernel; its columns are 2 vectors, or 1 for a narrow last panel
   int panelPitch;  // floats between two k of a k-major A panel
+  int rowPitch;    // floats between two rows of a packed A whose rows lie as they came
   void (*packA)(const Operand& a, int64_t row, int rows, int64_t k, int depth, float* to, float* temporary);
   void (*packB)(const Operand& b, int64_t column, int columns, int64_t k, int depth, float* to, float* temporary);
-  // c += or = a b over one block; c is written up to a whole vector past `columns`.
-  void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, const float* b, float* c,
+  // c += or = a b over one block; c is written up to a whole vector past `columns`. Rows of `a` are `pitch` apart.
+  void (*multiply)(int rows, int columns, int depth, bool aOuterIsK, const float* a, int64_t pitch, const float* b, float* c,
                    int64_t ld, bool add, const Ahead& ahead);
+  // to = from turned around; both have room up to a whole number of vectors each way.
+  void (*turn)(int64_t rows, int64_t columns, const float* from, int64_t ld, float* to, int64_t pitch);
 };
 const InstructionSet& instructionSet();  // the one isa() names
 
@@ -50,10 +53,13 @@ struct Tiling {
   int64_t tilesM, tilesN, splits;  // splits: chunks of k, summed later in order
   int64_t ld;                      // row length of a partial result: n, padded to whole vectors
   bool shareB;                     // B is packed once for all tiles of m, not by each of them
+  bool turned = false;             // the caller has exchanged A and B: the sink gets tiles of B^T A^T turned back
   int64_t partials() const { return batches * splits * m * ld; }
   int64_t packedB() const { return shareB ? batches * k * ((n + 31) / 32 * 32) : 0; }
 };
 Tiling tiling(int64_t batches, int64_t m, int64_t n, int64_t k, bool maySplit);
+// Is C^T = B^T A^T cheaper? With few rows and many columns the large operand is then read once, where it lies or nearly so.
+bool isTurnedCheaper(int64_t m, int64_t n, int64_t k);
 
 struct Offsets {
   int64_t a, b;

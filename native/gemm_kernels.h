@@ -5,6 +5,7 @@
 constexpr int kPanelRows = kLanes == 16 ? 14 : 6, kPanelColumns = 2 * kLanes;
 constexpr int kPanelPitch = kPanelRows > 8 ? 16 : 8;  // floats between two k of a k-major A panel
 constexpr int kRowPitch = kBlockK + 16;               // floats between two rows of a row-major A block; not 4 KiB apart
+constexpr int kFewColumns = 128;
 constexpr int kGroup = 16;                            // outer rows fetched together
 static_assert(kGroup % kLanes == 0, "a group is cut into transposes");
 
@@ -115,7 +116,7 @@ static void fetch(const Operand& m, int64_t outer, int count, int64_t inner, int
 FB_INLINE int panelsOf(int rows) { return (rows + kPanelRows - 1) / kPanelRows; }
 FB_INLINE int panelStart(int rows, int panels, int i) { return int(int64_t(rows) * i / panels); }
 
-// A is stored the way it comes: [row][k] or, if k is outer, panels of [k][row]. The microkernel reads both.
+// A is stored the way it comes: [row][k], kRowPitch apart, or, if k is outer, panels of [k][row]. The microkernel reads both.
 static void packA(const Operand& a, int64_t row, int rows, int64_t k, int depth, float* to, float* temporary) {
   const float* from[kGroup];
   if (!a.outerIsK) {
@@ -187,20 +188,26 @@ static void packB(const Operand& b, int64_t column, int columns, int64_t k, int 
   }
 }
 
+// `pitch` is the distance of A's rows, where they are rows.
 template <int rows, int vectors, bool kMajor>
-static void tile(int depth, const float* a, const float* b, float* c, int64_t ld, bool add) {
+static void tile(int depth, const float* a, int64_t pitch, const float* b, float* c, int64_t ld, bool add) {
   Vector sum[rows][vectors] = {};
+  // Every third row has a pointer of its own: the two behind it are in reach of an addressing mode.
+  const float* from[kMajor ? 1 : (rows + 2) / 3];
+  for (int i = 0; !kMajor && i < rows; i += 3) from[i / 3] = a + i * pitch;
   for (int k = 0; k < depth; k++) {
     Vector right[vectors];
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; j++) right[j] = load(b + j * kLanes);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      const Vector left = a[kMajor ? i : i * kRowPitch] - Vector{};
+      const Vector left = (kMajor ? a[i] : from[i / 3][i % 3 * pitch]) - Vector{};
 #pragma GCC unroll 2
       for (int j = 0; j < vectors; j++) sum[i][j] += left * right[j];
     }
-    a += kMajor ? kPanelPitch : 1;
+    if constexpr (kMajor) a += kPanelPitch;
+    else
+      for (const float*& row : from) row++;
     b += vectors * kLanes;
   }
 #pragma GCC unroll 16
@@ -212,31 +219,45 @@ static void tile(int depth, const float* a, const float* b, float* c, int64_t ld
     }
 }
 
-using Tile = void (*)(int depth, const float* a, const float* b, float* c, int64_t ld, bool add);
+using Tile = void (*)(int depth, const float* a, int64_t pitch, const float* b, float* c, int64_t ld, bool add);
 template <int vectors, bool kMajor, int... row>
 FB_INLINE Tile chooseTile(int rows, std::integer_sequence<int, row...>) {
   static constexpr Tile table[] = {tile<row + 1, vectors, kMajor>...};
   return table[rows - 1];
 }
 
-static void multiply(int rows, int columns, int depth, bool kMajor, const float* a, const float* b, float* c,
+static void multiply(int rows, int columns, int depth, bool kMajor, const float* a, int64_t pitch, const float* b, float* c,
                      int64_t ld, bool add, const Ahead& ahead) {
   constexpr auto heights = std::make_integer_sequence<int, kPanelRows>{};
-  const int panels = panelsOf(rows);
-  const int64_t tiles = int64_t(panels) * ((columns + kPanelColumns - 1) / kPanelColumns);
-  int64_t done = 0, row = 0;
-  for (int column = 0; column < columns; column += kPanelColumns) {
+  const int downs = panelsOf(rows), acrosses = (columns + kPanelColumns - 1) / kPanelColumns;
+  // A panel of what is larger stays in the first-level cache while the other operand's block passes.
+  const bool downFirst = columns > kFewColumns;
+  const int tiles = downs * acrosses, inner = downFirst ? downs : acrosses;
+  int64_t row = 0;
+  for (int i = 0; i < tiles; i++) {
+    const int down = downFirst ? i % inner : i / inner, column = (downFirst ? i / inner : i % inner) * kPanelColumns;
+    const int start = panelStart(rows, downs, down), height = panelStart(rows, downs, down + 1) - start;
     const bool narrow = columns - column <= kLanes;
-    for (int p = 0; p < panels; p++) {
-      const int start = panelStart(rows, panels, p), height = panelStart(rows, panels, p + 1) - start;
-      const Tile tile = kMajor ? (narrow ? chooseTile<1, true>(height, heights) : chooseTile<2, true>(height, heights))
-                               : (narrow ? chooseTile<1, false>(height, heights) : chooseTile<2, false>(height, heights));
-      const float* left = a + (kMajor ? int64_t(p) * depth * kPanelPitch : int64_t(start) * kRowPitch);
-      for (const int64_t until = ahead.rows * ++done / tiles; row < until; row++)
-        prefetch(ahead.data + row * ahead.stride, ahead.length);
-      tile(depth, left, b + int64_t(column) * depth, c + start * ld + column, ld, add);
-    }
+    const Tile tile = kMajor ? (narrow ? chooseTile<1, true>(height, heights) : chooseTile<2, true>(height, heights))
+                             : (narrow ? chooseTile<1, false>(height, heights) : chooseTile<2, false>(height, heights));
+    const float* left = a + (kMajor ? int64_t(down) * depth * kPanelPitch : start * pitch);
+    for (const int64_t until = ahead.rows * (i + 1) / tiles; row < until; row++)
+      prefetch(ahead.data + row * ahead.stride, ahead.length);
+    tile(depth, left, pitch, b + int64_t(column) * depth, c + start * ld + column, ld, add);
   }
 }
 
-static constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, packA, packB, multiply};
+// to[column * pitch + row] = from[row * ld + column]; reads and writes up to a whole square past the end.
+static void turn(int64_t rows, int64_t columns, const float* from, int64_t ld, float* to, int64_t pitch) {
+  for (int64_t row = 0; row < rows; row += kLanes)
+    for (int64_t column = 0; column < columns; column += kLanes) {
+      Vector square[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) square[i] = load(from + (row + i) * ld + column);
+      transpose<kLanes / 2>(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) store(to + (column + i) * pitch + row, square[i]);
+    }
+}
+
+static constexpr InstructionSet instructionSet = {kLanes, kPanelRows, kPanelPitch, kRowPitch, packA, packB, multiply, turn};

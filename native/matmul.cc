@@ -1,5 +1,6 @@
 // The matrix product of any strides and batches, cut into packed products.
 #include <algorithm>
+#include <utility>
 
 #include "gemm.h"
 
@@ -45,7 +46,9 @@ void matmul(Pool& pool, int rank, const int64_t* shape, const View& aView, const
   // One unit stride is what the packers need. Anything else is copied first, every batch of it.
   const bool copyA = a.columnStride != 1 && a.rowStride != 1 && k > 1 && m > 1;
   const bool copyB = b.columnStride != 1 && b.rowStride != 1 && k > 1 && n > 1;
-  const Tiling t = tiling(batches, m, n, k, true);
+  const bool turned = isTurnedCheaper(m, n, k);
+  Tiling t = turned ? tiling(batches, n, m, k, false) : tiling(batches, m, n, k, true);
+  t.turned = turned;
   const int64_t sizeA = copyA ? padded(batches * m * k) : 0, sizeB = copyB ? padded(batches * k * n) : 0;
   float* scratch = pool.shared(sizeA + sizeB + t.packedB() + (t.splits > 1 ? t.partials() : 0));
   const auto compact = [&](Matrices& x, int64_t rows, int64_t columns, float* to) {
@@ -63,11 +66,16 @@ void matmul(Pool& pool, int rank, const int64_t* shape, const View& aView, const
 
   // A single row or column may come with any stride.
   const bool aByRow = a.columnStride == 1 || k == 1, bByRow = b.columnStride == 1 || n == 1;
-  const Operand left = {a.data, aByRow ? a.rowStride : a.columnStride, !aByRow, nullptr};
-  const Operand right = {b.data, bByRow ? b.rowStride : b.columnStride, bByRow, nullptr};
+  Operand left = {a.data, aByRow ? a.rowStride : a.columnStride, !aByRow, nullptr};
+  Operand right = {b.data, bByRow ? b.rowStride : b.columnStride, bByRow, nullptr};
+  if (turned) std::swap(left, right);
   float *packedB = scratch + sizeA + sizeB, *partials = t.splits > 1 ? packedB + t.packedB() : nullptr;
   gemm(pool, t, left, right,
-       [&](int64_t batch) { return Offsets{a.offset(batch, rank, shape), b.offset(batch, rank, shape)}; }, packedB, partials,
+       [&](int64_t batch) {
+         const int64_t first = a.offset(batch, rank, shape), second = b.offset(batch, rank, shape);
+         return turned ? Offsets{second, first} : Offsets{first, second};
+       },
+       packedB, partials,
        [&](int thread, int64_t batch, int64_t row, int64_t rows, int64_t column, int64_t columns, const float* c,
            int64_t ld) { epilogue.apply(thread, batch * m + row, rows, column, columns, c, ld); });
   if (!partials) return;
