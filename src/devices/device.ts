@@ -17,6 +17,8 @@ export interface Device {
   readonly traits: DeviceTraits;
   /** Where a measurement may have chosen kernels: which, by class of problem. They decide the last bits, so a run keeps them. */
   readonly variants?: Readonly<Record<string, string>>;
+  /** Bytes of its memory that are taken now; left out where a device does not count them. */
+  readonly memoryBytes?: number;
   /** Left out where a device has none. */
   readonly learners?: Learners;
   /**

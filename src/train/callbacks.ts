@@ -88,7 +88,7 @@ export interface TrainCallbacks {
   readonly onResume?: (event: ResumeEvent) => void | Promise<void>;
   /** Twice where the first step found no memory and is taken again in micro-batches. */
   readonly onStep?: (event: StepEvent) => void | Promise<void>;
-  /** Five times an epoch, and every `progressSeconds`. */
+  /** Five times an epoch, and every `progressSeconds` and `progressSteps`. */
   readonly onProgress?: (progress: Progress) => void | Promise<void>;
   /** After each epoch, its test set evaluated, before its checkpoint. */
   readonly onEpoch?: (result: EpochResult) => void | Promise<void>;

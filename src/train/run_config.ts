@@ -1,7 +1,7 @@
 import type { ImageSetName, Normalization } from "../data/index.js";
 import type { ConvolutionAlgorithm } from "../devices/device.js";
 import type { RecipeName, RecipeSettings } from "./recipes.js";
-import type { CheckpointOptions } from "./train.js";
+import type { CheckpointInterval } from "./training_loop.js";
 
 /** All that decides a run; what `config.json` holds. */
 export interface RunConfig extends RecipeSettings {
@@ -23,7 +23,7 @@ export interface RunConfig extends RecipeSettings {
   /** A safetensors file to start from. */
   readonly weights?: string;
   /** Runs of earlier versions wrote none. */
-  readonly checkpointEvery?: Required<CheckpointOptions>["every"];
+  readonly checkpointEvery?: CheckpointInterval;
   readonly keepCheckpoints?: number;
   /** Epochs without a better test accuracy that end the run. */
   readonly earlyStopping?: number;

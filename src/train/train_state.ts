@@ -52,8 +52,11 @@ export interface Checkpoint {
 
 /** Where the training loop leaves its checkpoints. */
 export interface CheckpointKeeper {
-  /** Writes one and tells where it is; `best` is the number of steps of one that must stay. */
-  write(state: TrainState, tensors: ReadonlyMap<string, Tensor>, best?: number): Promise<string>;
+  /**
+   * Writes one and tells where it is, or undefined where it leaves it be and the one before stays the newest; `best` is
+   * the number of steps of one that must stay.
+   */
+  write(state: TrainState, tensors: ReadonlyMap<string, Tensor>, best?: number): Promise<string | undefined>;
   /** The newest sound one, undefined if there is none of any kind; damaged ones are passed over with a warning. */
   newest(warn: (message: string) => void): Promise<(Checkpoint & { readonly path: string }) | undefined>;
   /** A short name for a schedule, another for every other one: it is a function and cannot be kept itself. */

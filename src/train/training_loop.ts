@@ -26,10 +26,16 @@ import { WeightAverage } from "./weight_average.js";
 
 export { DivergedError } from "./health.js";
 
+/** Seconds or steps between checkpoints. */
+export type CheckpointInterval = { readonly seconds: number } | { readonly steps: number };
+
 /** When checkpoints are written, and whether training goes on from one. */
 export interface CheckpointTimes {
-  /** Write one after so many seconds or steps, and at the end of each epoch; 300 seconds if left out. */
-  readonly every?: { readonly seconds: number } | { readonly steps: number };
+  /**
+   * Write one after so many seconds or steps, or where a function of the steps taken says so, and at the end of each
+   * epoch; 300 seconds if left out.
+   */
+  readonly every?: CheckpointInterval | ((steps: number) => boolean);
   /** Go on from the newest sound one, bit for bit as if never interrupted, or start anew where there is none. */
   readonly resume?: boolean;
 }
@@ -77,6 +83,8 @@ export interface TrainOptions extends TrainCallbacks {
   readonly signal?: AbortSignal;
   /** Also report progress after so many seconds; reading the figures waits for the device. */
   readonly progressSeconds?: number;
+  /** Also report progress at each epoch's multiples of so many steps, likewise. */
+  readonly progressSteps?: number;
   /** Further listeners, called after the options' own. */
   readonly callbacks?: readonly TrainCallbacks[];
 }
@@ -225,6 +233,7 @@ async function loop(
       dataSeconds,
     };
     const path = await keeper.write(state, variables, best && best.epoch * steps);
+    if (path === undefined) return;
     standing.checkpoint = { path, steps: optimizer.steps };
     const seconds = (performance.now() - start) / 1000;
     for (const { onCheckpoint } of listeners)
@@ -303,7 +312,8 @@ async function loop(
       running = next.done;
       const isLate =
         performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-      if (reportAt.has(step) || isLate || signal?.aborted) {
+      const isCounted = step % (options.progressSteps ?? Number.POSITIVE_INFINITY) === 0;
+      if (reportAt.has(step) || isCounted || isLate || signal?.aborted) {
         reported = performance.now();
         const means = await metrics.read();
         await health.throwIfDiverged();
@@ -352,6 +362,7 @@ async function loop(
 
 /** Tells after a step, counted over the run, whether a checkpoint is due. */
 function checkpointClock(every: CheckpointTimes["every"] = { seconds: 300 }): (step: number) => boolean {
+  if (typeof every === "function") return every;
   const amount = "steps" in every ? every.steps : every.seconds;
   if (!(amount > 0)) throw new UserError(`checkpoint every ${amount}; give a number above 0`);
   if ("steps" in every) return (step) => step % every.steps === 0;

@@ -212,6 +212,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
     get counts() {
       return { submits, buffers: memory.count, bytes: memory.bytes };
     },
+    get memoryBytes() {
+      return memory.bytes;
+    },
     allocate: (bytes) => memory.allocate(bytes),
     free: (buffer) => memory.free(buffer as WebgpuBuffer),
     write(buffer, byteOffset, bytes) {
