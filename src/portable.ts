@@ -15,7 +15,7 @@ import * as softmaxOps from "./ops/softmax.js";
 import { Tensor } from "./tensor/tensor.js";
 
 export type { DType, HostArray } from "./core/dtype.js";
-export { UserError } from "./core/errors.js";
+export { DeviceLostError, OutOfMemoryError, UserError } from "./core/errors.js";
 export type { Shape } from "./core/shape.js";
 export {
   type ClassifyOptions,

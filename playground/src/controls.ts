@@ -53,8 +53,8 @@ export function showSwitches(state: State, strings: Strings, change: (part: Part
       select("preset", options, preset, (value) => {
         const name = presetNames.find((one) => one === value);
         if (!name) return;
-        const { seed, epochs, device, augment } = state;
-        change({ ...stateOf(name), seed, epochs, device, augment });
+        const { seed, epochs, device, augment, data } = state;
+        change({ ...stateOf(name), seed, epochs, device, augment, data });
       }),
     ),
   ];
@@ -96,7 +96,9 @@ export function showSettings(
   change: (part: Partial<State>) => void,
   tell: (sentence: string) => void,
 ): void {
-  const fields = settingNames.map((name) => {
+  // Where images come from has a panel of its own.
+  const own = settingNames.filter((name) => name !== "data");
+  const fields = own.map((name) => {
     const choices = selects[name];
     const onChange = (text: string): boolean => {
       const value = settings[name].read(text);

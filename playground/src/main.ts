@@ -1,22 +1,56 @@
+import { CodeField } from "./code_field.js";
 import { showSettings, showSwitches } from "./controls.js";
+import { DataPanel } from "./data_panel.js";
 import { byId } from "./dom.js";
+import { FilesPanel } from "./files_panel.js";
 import { layerTable } from "./layer_table.js";
+import type { ImagesFrom } from "./messages.js";
 import { readNetwork } from "./network_code.js";
 import { CodeError, placeOf } from "./network_syntax.js";
 import { readPreferences, setLanguage, setTheme, type Theme } from "./preferences.js";
+import { presetNames, presets } from "./presets.js";
+import { canGoOn, isGoing } from "./run.js";
 import { showCurves, showRun } from "./run_view.js";
+import { showRuns } from "./runs_list.js";
 import { fromFragment, type State, toFragment } from "./state.js";
 import { languages, type Strings } from "./strings.js";
-import { isGoing, Trainer } from "./trainer.js";
+import { type Answer, Trainer } from "./trainer.js";
 
-const code = byId<HTMLTextAreaElement>("code");
 const preferences = readPreferences();
 let strings: Strings = languages[preferences.language];
 let { state, problems } = fromFragment(location.hash.slice(1));
 /** Whether the text is a network. */
 let fits = false;
 
-const trainer = new Trainer(draw);
+const trainer = new Trainer(draw, takeAnswer);
+const code = new CodeField(byId<HTMLTextAreaElement>("code"), byId("editor"), (text) =>
+  change({ code: text }),
+);
+const dataPanel = new DataPanel(state, strings, change, (images) => trainer.send({ type: "images", images }));
+const filesPanel = new FilesPanel(strings, {
+  file: (format) => {
+    const { current } = trainer;
+    if (current) trainer.send({ type: "file", run: current.number, state: current.state, format });
+  },
+  weights: (weights) => {
+    const images = dataPanel.imagesOf(state);
+    if (typeof images === "string")
+      filesPanel.take({ type: "refused", what: "weights", sentence: images }, "");
+    else trainer.send({ type: "weights", state, images, weights });
+  },
+});
+
+/** What the worker tells that is of no run. */
+function takeAnswer(answer: Answer): void {
+  if (answer.type === "refused" ? answer.what === "images" : /^(images|receiving)$/.test(answer.type))
+    dataPanel.take(answer);
+  else filesPanel.take(answer, titleOf(trainer.current?.state ?? state));
+}
+
+/** What a network's file is called. */
+function titleOf({ code }: State): string {
+  return presetNames.find((name) => presets[name].code === code) ?? "network";
+}
 
 /** Texts of index.html, in the page's language. */
 function translate(): void {
@@ -27,6 +61,7 @@ function translate(): void {
     element.textContent = texts[element.dataset.text!]!;
   for (const element of document.querySelectorAll<HTMLElement>("[data-label]"))
     element.setAttribute("aria-label", texts[element.dataset.label!]!);
+  code.name(strings.code);
 }
 
 function change(part: Partial<State>): void {
@@ -39,7 +74,8 @@ function change(part: Partial<State>): void {
 
 /** Everything that follows from the state alone. */
 function showState(): void {
-  if (code.value !== state.code) code.value = state.code;
+  code.show(state.code);
+  dataPanel.show(state, strings);
   showSwitches(state, strings, change);
   showSettings(state, strings, change, (sentence) => {
     problems = [sentence];
@@ -56,16 +92,17 @@ function showNetwork(): void {
   try {
     table.replaceChildren(layerTable(readNetwork(state.code), state.batchSize, strings));
     mistake.textContent = strings.fits;
+    code.mark(undefined);
     fits = true;
   } catch (error) {
     if (!(error instanceof CodeError)) throw error;
     const { line, column } = placeOf(state.code, error.offset);
     mistake.textContent = strings.mistakeAt(line, column) + error.message;
+    code.mark(error);
     fits = false;
   }
   mistake.classList.toggle("wrong", !fits);
   table.classList.toggle("stale", !fits);
-  code.setAttribute("aria-invalid", `${!fits}`);
 }
 
 let isDue = false;
@@ -79,24 +116,40 @@ function draw(): void {
     const { current, runs } = trainer;
     const isUnderWay = isGoing(current);
     const canPause = isUnderWay && current.phase !== "loading";
-    const isPaused = current?.phase === "paused";
+    const goesOn = current?.phase === "paused" || canGoOn(current);
     byId<HTMLButtonElement>("train").disabled = !fits;
     const pause = byId<HTMLButtonElement>("pause");
-    pause.disabled = !canPause;
-    pause.textContent = isPaused ? strings.goOn : strings.pause;
+    pause.disabled = !canPause && !goesOn;
+    pause.textContent = goesOn ? strings.goOn : strings.pause;
     byId<HTMLButtonElement>("step").disabled = !canPause;
     byId<HTMLButtonElement>("stop").disabled = !isUnderWay;
     showRun(current, strings);
     showCurves(runs, state, strings);
+    showRuns(runs, strings, (taken) => change(taken));
+    filesPanel.show(current, strings);
     byId("problems").textContent = problems.join(" ");
   });
 }
 
-code.addEventListener("input", () => change({ code: code.value }));
+/** Where a run's images come from; a sentence is shown where that is not known. */
+function imagesOf(of: State): ImagesFrom | undefined {
+  const images = dataPanel.imagesOf(of);
+  problems = typeof images === "string" ? [images] : [];
+  draw();
+  return typeof images === "string" ? undefined : images;
+}
+
 byId("settings").addEventListener("submit", (event) => event.preventDefault());
-byId("train").addEventListener("click", () => trainer.train(state));
+byId("train").addEventListener("click", () => {
+  const images = imagesOf(state);
+  if (images) trainer.train(state, images, filesPanel.weights);
+});
 byId("pause").addEventListener("click", () => {
-  if (trainer.current?.phase === "paused") trainer.resume();
+  const { current } = trainer;
+  if (canGoOn(current)) {
+    const images = imagesOf(current.state);
+    if (images) trainer.goOn(images);
+  } else if (current?.phase === "paused") trainer.resume();
   else trainer.pause();
 });
 byId("step").addEventListener("click", () => trainer.step());
@@ -125,3 +178,4 @@ byId("table").setAttribute("aria-labelledby", "layers-title");
 setTheme(preferences.theme);
 translate();
 showState();
+void Promise.all([trainer.restore(), dataPanel.restore()]);

@@ -46,7 +46,8 @@ const layerKinds: Readonly<Record<string, LayerKind>> = {
   },
 };
 
-const layerNames = [...Object.keys(layerKinds), "sequential", "residual"];
+/** What may follow `nn.`. */
+export const layerNames = [...Object.keys(layerKinds), "sequential", "residual"];
 
 const optionKinds: Readonly<Record<OptionKind, readonly [string, (value: Literal) => boolean]>> = {
   number: ["a number", isNumber],

@@ -1,3 +1,5 @@
+import { findModel, type PublishedResult } from "flybrick/models";
+
 /** A network to begin with, and how it is trained. */
 export interface Preset {
   readonly title: string;
@@ -5,7 +7,7 @@ export interface Preset {
   readonly optimizer: "sgd" | "adamw";
   readonly learningRate: number;
   /** What "Dive into Deep Learning" prints for ten epochs on all 60,000 images. */
-  readonly published?: { readonly loss: number; readonly testAccuracy: number };
+  readonly published?: PublishedResult | undefined;
 }
 
 export const presets = {
@@ -27,7 +29,7 @@ export const presets = {
 )`,
     optimizer: "adamw",
     learningRate: 0.004,
-    published: { loss: 0.469, testAccuracy: 0.779 },
+    published: findModel("lenet").published,
   },
   alexnet28: {
     title: "AlexNet at 28",
@@ -85,7 +87,7 @@ export const presets = {
 )`,
     optimizer: "sgd",
     learningRate: 0.01,
-    published: { loss: 0.331, testAccuracy: 0.883 },
+    published: findModel("alexnet").published,
   },
   mlp: {
     title: "MLP",
@@ -112,7 +114,8 @@ export const presets = {
 export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as PresetName[];
 
-/** The preset whose text this is, if it is one. */
+/** The preset whose text this is, if it is one, however it is spaced. */
 export function presetOf(code: string): Preset | undefined {
-  return Object.values<Preset>(presets).find((preset) => preset.code === code);
+  const packed = (text: string): string => text.replace(/\s+/g, "");
+  return Object.values<Preset>(presets).find((preset) => packed(preset.code) === packed(code));
 }

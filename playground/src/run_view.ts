@@ -1,9 +1,9 @@
 import { type Chart, drawChart, type Line } from "./curves.js";
 import { byId, clock, grouped, html } from "./dom.js";
 import { type Preset, presetOf } from "./presets.js";
+import { canGoOn, isGoing, type Run } from "./run.js";
 import type { State } from "./state.js";
 import type { Strings } from "./strings.js";
-import { isGoing, type Run } from "./trainer.js";
 
 /** The sentence on how a run stands. */
 function statusOf(run: Run | undefined, strings: Strings): string {
@@ -11,18 +11,35 @@ function statusOf(run: Run | undefined, strings: Strings): string {
   const { phase, progress } = run;
   switch (phase) {
     case "loading":
-      return strings.loading((run.received / 1e6).toFixed(1));
+      return strings.loading(run.received.bytes, run.received.total);
     case "running":
       return progress
         ? strings.running(progress.epoch, run.state.epochs, progress.step, progress.steps)
         : strings.preparing;
     case "paused":
-      return strings.paused(progress?.epoch ?? 1, progress?.step ?? 0);
+      return strings.paused((run.place ?? progress)?.epoch ?? 1, (run.place ?? progress)?.step ?? 0);
+    case "interrupted":
+      return canGoOn(run) ? strings.interrupted(run.keptSteps) : strings.stopped;
+    case "stopped":
+      return canGoOn(run) ? strings.stoppedAt(run.keptSteps) : strings.stopped;
     case "failed":
-      return strings.failed + (run.sentence ?? "");
-    default:
-      return strings[phase];
+      return strings.failed + (run.sentence ?? "") + (canGoOn(run) ? strings.goesOnFrom(run.keptSteps) : "");
+    case "finished":
+      return strings.finished;
   }
+}
+
+/** What computes, and why it is not what was asked for. */
+function deviceText({ device, state }: Run, strings: Strings): string {
+  if (!device) return "";
+  const { name, description, standIn, isIsolated } = device;
+  const told = /[.!?。]$/.test(description) ? description : `${description}.`;
+  const notes = [
+    standIn !== undefined && strings.standsIn(name, standIn.replace(/\.$/, "")),
+    standIn === undefined && state.device === "auto" && name !== "webgpu" && strings.noGpu,
+    name === "wasm" && !isIsolated && strings.oneThread,
+  ];
+  return [told, ...notes.filter((note) => note !== false)].join(" ");
 }
 
 function figure(title: string, value: string, isLong = false): HTMLElement {
@@ -40,12 +57,13 @@ const share = (value: number | undefined): string =>
 
 /** Status, progress bar and figures of the current run. */
 export function showRun(run: Run | undefined, strings: Strings): void {
-  const { progress, lastEpoch, device } = run ?? {};
+  const { progress, lastEpoch, device, memoryBytes } = run ?? {};
   const status = byId("status");
   status.textContent = statusOf(run, strings);
   // Ten sentences a second are for the eye alone.
   status.setAttribute("aria-live", run?.phase === "running" ? "off" : "polite");
   status.classList.toggle("wrong", run?.phase === "failed");
+  byId("warning").textContent = run && run.phase !== "failed" ? (run.sentence ?? "") : "";
   byId<HTMLProgressElement>("progress").value = run && progress ? progress.position / run.state.epochs : 0;
   const left = isGoing(run) ? progress?.secondsLeft : undefined;
   byId("figures").replaceChildren(
@@ -57,17 +75,9 @@ export function showRun(run: Run | undefined, strings: Strings): void {
       progress?.imagesPerSecond ? grouped(Number(progress.imagesPerSecond.toPrecision(3))) : "–",
     ),
     figure(strings.timeLeft, clock(left ?? Number.NaN)),
-    ...(device
-      ? [
-          figure(
-            strings.device,
-            device.name === "reference" && run?.state.device === "auto"
-              ? `${device.description}. ${strings.slowDevice}`
-              : device.description,
-            true,
-          ),
-        ]
-      : []),
+    figure(strings.loaderShare, lastEpoch ? strings.percent(lastEpoch.loaderShare) : "–"),
+    ...(memoryBytes === undefined ? [] : [figure(strings.gpuMemory, strings.gigabytes(memoryBytes))]),
+    ...(run && device ? [figure(strings.device, deviceText(run, strings), true)] : []),
   );
 }
 
@@ -114,6 +124,8 @@ export function showCurves(runs: readonly Run[], shown: State, strings: Strings)
     reference: published && { name: strings.book, value: published.testAccuracy },
     most: 1,
   });
-  byId("curves-note").textContent = published ? strings.bookNote : strings.dataNote;
+  const isWhole = run?.trainImages === 60_000;
+  const note = published ? (isWhole ? strings.bookNoteWhole : strings.bookNote) : strings.dataNote;
+  byId("curves-note").textContent = isWhole && !published ? "" : note;
   byId("clear").hidden = earlier.length === 0;
 }

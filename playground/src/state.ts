@@ -2,7 +2,7 @@ import { type PresetName, presetNames, presets } from "./presets.js";
 
 export const optimizerNames = ["sgd", "adam", "adamw"] as const;
 export const augmentations = ["none", "flip", "crop", "crop and flip"] as const;
-export const deviceNames = ["auto", "webgpu", "reference"] as const;
+export const deviceNames = ["auto", "webgpu", "wasm", "reference"] as const;
 
 /** All that decides what the page shows and how a run goes; a link holds it. */
 export interface State {
@@ -17,6 +17,8 @@ export interface State {
   readonly seed: number;
   readonly augment: (typeof augmentations)[number];
   readonly device: (typeof deviceNames)[number];
+  /** Where images come from: "sample", "files" (of the visitor's), or a folder's address. */
+  readonly data: string;
 }
 
 /** A preset's network with the settings that suit it. */
@@ -32,6 +34,7 @@ export function stateOf(preset: PresetName): State {
     seed: 0,
     augment: "none",
     device: "auto",
+    data: "sample",
   };
 }
 
@@ -69,16 +72,26 @@ function whole(least: number, most: number): Setting<number> {
   );
 }
 
+/** An address by http, absolute or of the page's host; "sample" and "files" read as the latter. */
+function isAddress(text: string): boolean {
+  const base = "https://host.invalid/";
+  return text.length <= 2000 && URL.canParse(text, base) && /^https?:$/.test(new URL(text, base).protocol);
+}
+
 /** Every setting but the network. */
 export const settings: { readonly [Name in keyof Omit<State, "code">]: Setting<State[Name]> } = {
   optimizer: oneOf(optimizerNames),
   learningRate: number("a number above 0 and at most 100", (value) => value > 0 && value <= 100),
   momentum: number("a number of at least 0 and below 1", (value) => value >= 0 && value < 1),
-  batchSize: whole(1, 6000),
+  batchSize: whole(1, 60_000),
   epochs: whole(1, 1000),
   seed: whole(0, 2 ** 32 - 1),
   augment: oneOf(augmentations),
   device: oneOf(deviceNames),
+  data: {
+    allowed: "sample, files or an address of a folder",
+    read: (text) => (isAddress(text) ? text : undefined),
+  },
 };
 
 export type SettingName = keyof typeof settings;

@@ -1,4 +1,7 @@
+import * as ofRuns from "./strings_of_runs.js";
+
 const english = {
+  ...ofRuns.english,
   title: "Flybrick playground",
   subtitle: "Train a network on Fashion-MNIST, in this page, on your own machine.",
   otherLanguage: "中文",
@@ -35,7 +38,6 @@ const english = {
   stop: "Stop",
   progress: "Progress of the run",
   ready: "Ready. Nothing trains until you press Train.",
-  loading: (megabytes: string) => `Loading the images: ${megabytes} MB`,
   preparing: "Preparing the first step",
   running: (epoch: number, epochs: number, step: number, steps: number) =>
     `Epoch ${epoch} of ${epochs}, step ${step} of ${steps}`,
@@ -43,7 +45,6 @@ const english = {
   finished: "Finished.",
   stopped: "Stopped.",
   failed: "Training ended: ",
-  slowDevice: "There is no GPU for WebGPU here, so plain loops compute: right, but slow.",
   loss: "Loss",
   accuracy: "Accuracy",
   trainAccuracy: "Train accuracy",
@@ -59,6 +60,7 @@ const english = {
   book: "book",
   bookNote:
     "Dotted: what “Dive into Deep Learning” prints after ten epochs on all 60,000 images. This page has 6,000 of them.",
+  bookNoteWhole: "Dotted: what “Dive into Deep Learning” prints after ten epochs on the same 60,000 images.",
   dataNote: "Data: 6,000 training and 1,000 test images of Fashion-MNIST.",
   noRun: "no run yet",
   layers: "Layers",
@@ -75,6 +77,7 @@ const english = {
 export type Strings = typeof english;
 
 const chinese: Strings = {
+  ...ofRuns.chinese,
   title: "Flybrick 训练场",
   subtitle: "就在本页、用您自己的机器，在 Fashion-MNIST 上训练网络。",
   otherLanguage: "English",
@@ -111,14 +114,12 @@ const chinese: Strings = {
   stop: "停止",
   progress: "训练进度",
   ready: "就绪。按下“训练”后才开始。",
-  loading: (megabytes) => `正在载入图像：${megabytes} MB`,
   preparing: "正在准备第一步",
   running: (epoch, epochs, step, steps) => `第 ${epoch}/${epochs} 轮，第 ${step}/${steps} 步`,
   paused: (epoch, step) => `已暂停：第 ${epoch} 轮，第 ${step} 步`,
   finished: "训练完成。",
   stopped: "已停止。",
   failed: "训练中断：",
-  slowDevice: "此处没有可用于 WebGPU 的显卡，改用普通循环计算：结果正确，但较慢。",
   loss: "损失",
   accuracy: "精度",
   trainAccuracy: "训练精度",
@@ -133,6 +134,7 @@ const chinese: Strings = {
   testLine: "测试",
   book: "书中",
   bookNote: "点线：《动手学深度学习》在全部 60,000 张图像上训练十轮后的结果。本页只用其中 6,000 张。",
+  bookNoteWhole: "点线：《动手学深度学习》在同样的 60,000 张图像上训练十轮后的结果。",
   dataNote: "数据：Fashion-MNIST 的 6,000 张训练图像和 1,000 张测试图像。",
   noRun: "尚未训练",
   layers: "各层",

@@ -1,88 +1,53 @@
-import type { Point } from "./curves.js";
-import type { Report, Request, RunEpoch, RunProgress } from "./messages.js";
+import type { ImagesFrom, Report, Request, TrainRequest, WeightsFile } from "./messages.js";
+import { canGoOn, isGoing, newRun, type Run, take } from "./run.js";
+import { holdRun } from "./run_locks.js";
+import { deleteRuns, readRuns, writeRun } from "./run_records.js";
 import type { State } from "./state.js";
 
-/** A run as the page keeps it: what it was begun with, and its curves by epoch. */
-export interface Run {
-  readonly number: number;
-  readonly state: State;
-  loss: Point[];
-  trainAccuracy: Point[];
-  readonly testAccuracy: Point[];
-  device?: { readonly name: string; readonly description: string };
-  /** Bytes of images that have arrived. */
-  received: number;
-  progress?: RunProgress;
-  lastEpoch?: RunEpoch;
-  phase: "loading" | "running" | "paused" | "finished" | "stopped" | "failed";
-  /** Why it failed. */
-  sentence?: string;
-}
+/** What the worker tells that is of no run. */
+export type Answer = Exclude<Report, { readonly run: number }>;
 
-/** A longer curve is thinned; a screen has no more columns. */
-const mostPoints = 1500;
-
-function added(points: readonly Point[], point: Point): Point[] {
-  const all = [...points, point];
-  return all.length > mostPoints ? all.filter((_, k) => k % 2 === 1) : all;
-}
-
-export function isGoing(run: Run | undefined): run is Run {
-  return run !== undefined && ["loading", "running", "paused"].includes(run.phase);
-}
-
-/** What a report changes in the run that it is of. */
-export function take(run: Run, report: Report): void {
-  switch (report.type) {
-    case "device":
-      run.device = report;
-      break;
-    case "data":
-      run.received = report.received;
-      break;
-    case "begun":
-      if (run.phase === "loading") run.phase = "running";
-      break;
-    case "progress":
-      run.progress = report;
-      run.loss = added(run.loss, { x: report.position, y: report.loss });
-      run.trainAccuracy = added(run.trainAccuracy, { x: report.position, y: report.accuracy });
-      break;
-    case "epoch":
-      run.lastEpoch = report;
-      run.testAccuracy.push({ x: report.epoch, y: report.testAccuracy });
-      break;
-    case "ended":
-      run.phase = report.stopped ? "stopped" : "finished";
-      break;
-    case "failed":
-      run.phase = "failed";
-      run.sentence = report.sentence;
-  }
-}
-
-/** The page's side of the worker, which is started with the first run. */
+/** The page's side of the worker, which is started with the first request. */
 export class Trainer {
   readonly runs: Run[] = [];
   private worker: Worker | undefined;
-  private count = 0;
+  private release = (): void => {};
+  /** Records are written one after the other; the last one that waits is enough. */
+  private writing: Promise<void> | undefined;
+  private isStale = false;
 
-  constructor(private readonly onChange: () => void) {}
+  constructor(
+    private readonly onChange: () => void,
+    private readonly onAnswer: (answer: Answer) => void,
+  ) {}
 
   get current(): Run | undefined {
     return this.runs.at(-1);
   }
 
-  train(state: State): void {
-    this.worker ??= this.open();
-    const number = ++this.count;
-    this.runs.push({
-      ...{ number, state, loss: [], trainAccuracy: [], testAccuracy: [], received: 0 },
-      phase: "loading",
-    });
-    const folder = new URL("fashion-mnist/", document.baseURI).href;
-    this.send({ type: "train", run: number, state, folder });
+  /** Brings back the runs of earlier visits. A browser may forbid to keep anything. */
+  async restore(): Promise<void> {
+    const runs = await readRuns().catch(() => []);
+    this.runs.unshift(...runs);
+    if (canGoOn(runs.at(-1)) && this.current === runs.at(-1)) this.hold(this.current!);
     this.onChange();
+  }
+
+  train(state: State, images: ImagesFrom, weights: WeightsFile | null): void {
+    const number = Math.max(Date.now(), (this.current?.number ?? 0) + 1);
+    const run = newRun(number, state);
+    this.runs.push(run);
+    this.hold(run);
+    this.begin({ run: number, state, images, goesOn: false, weights });
+  }
+
+  /** Goes on with the current run from its checkpoint. */
+  goOn(images: ImagesFrom): void {
+    const { current: run } = this;
+    if (!canGoOn(run)) return;
+    run.phase = "loading";
+    delete run.sentence;
+    this.begin({ run: run.number, state: run.state, images, goesOn: true, weights: null });
   }
 
   pause(): void {
@@ -103,17 +68,31 @@ export class Trainer {
 
   /** The learning rate from the next step on. */
   setRate(learningRate: number): void {
-    this.send({ type: "rate", learningRate });
+    if (isGoing(this.current)) this.send({ type: "rate", learningRate });
   }
 
   /** Forgets all runs but the last. */
   clear(): void {
-    this.runs.splice(0, this.runs.length - 1);
+    const gone = this.runs.splice(0, this.runs.length - 1);
+    void deleteRuns(gone.map(({ number }) => number)).catch(() => {});
     this.onChange();
   }
 
-  private send(request: Request): void {
-    this.worker?.postMessage(request);
+  /** Asks the worker for something that is answered by `onAnswer`. */
+  send(request: Request): void {
+    this.worker ??= this.open();
+    this.worker.postMessage(request);
+  }
+
+  private begin(request: TrainRequest): void {
+    this.send({ type: "train", ...request });
+    this.onChange();
+  }
+
+  /** No other tab takes the run. */
+  private hold(run: Run): void {
+    this.release();
+    this.release = holdRun(run.number);
   }
 
   private setPhase(phase: Run["phase"], request: Request): void {
@@ -124,23 +103,40 @@ export class Trainer {
     this.onChange();
   }
 
+  private receive(report: Report): void {
+    if (!("run" in report)) {
+      this.onAnswer(report);
+      return;
+    }
+    const run = this.runs.find(({ number }) => number === report.run);
+    if (!run) return;
+    take(run, report);
+    if (report.type !== "progress" && report.type !== "data") this.record();
+    this.onChange();
+  }
+
+  private record(): void {
+    this.isStale = true;
+    this.writing ??= this.writeRecords().finally(() => {
+      this.writing = undefined;
+    });
+  }
+
+  private async writeRecords(): Promise<void> {
+    while (this.isStale && this.current) {
+      this.isStale = false;
+      await writeRun(this.current).catch(() => {});
+    }
+  }
+
   private open(): Worker {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
-    worker.addEventListener("message", ({ data: report }: MessageEvent<Report>) => {
-      const run = this.runs.find(({ number }) => number === report.run);
-      if (run) take(run, report);
-      this.onChange();
-    });
+    worker.addEventListener("message", ({ data }: MessageEvent<Report>) => this.receive(data));
     // Its script could not be loaded, or something failed outside of a run: a later run gets a new worker.
     worker.addEventListener("error", ({ message }) => {
       this.worker = undefined;
-      const { current } = this;
-      if (isGoing(current))
-        take(current, {
-          type: "failed",
-          run: current.number,
-          sentence: message || "the worker could not be started; check the connection and reload the page",
-        });
+      const sentence = message || "the worker could not be started; check the connection and reload the page";
+      if (isGoing(this.current)) take(this.current, { type: "failed", run: this.current.number, sentence });
       this.onChange();
     });
     return worker;

@@ -1,30 +1,43 @@
 import {
   adam,
   adamw,
-  type Device,
+  type CheckpointKeeper,
+  DeviceLostError,
   data,
+  evaluateModel,
   type OptimizerRecipe,
-  openDevice,
   sgd,
+  type TrainState,
   train,
-  tryGpu,
+  UserError,
   useDevice,
 } from "flybrick";
-import { Gate } from "./gate.js";
-import type { Report, Request } from "./messages.js";
-import { readNetwork } from "./network_code.js";
-import { ProgressMeter } from "./progress_meter.js";
+import type { Sequential } from "flybrick/nn";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint_database.js";
+import { deviceOf, forgetDevices } from "./devices.js";
+import { Gate, nextTask } from "./gate.js";
+import { loadImages } from "./images.js";
+import type { CurvePoint, Report, Request, RunEpoch, TrainRequest } from "./messages.js";
+import { encodeNetwork, networkOf, networkOfCheckpoint } from "./network_files.js";
+import { curveStride, Means, ProgressMeter } from "./progress_meter.js";
 import type { State } from "./state.js";
 
 const reportsPerSecond = 10;
+/** Between checkpoints that nobody waits for: so long, and so many times what the last one took. */
+const restSeconds = 5;
+const restFactor = 20;
+
+const checkpointName = "the checkpoint in this browser";
 
 const gate = new Gate();
 let learningRate = 0;
 let stop = new AbortController();
-/** The run that goes on; another waits for its end. */
+/** What goes on; what needs the device, too, waits for its end. */
 let running: Promise<void> = Promise.resolve();
+/** The network that was last trained here, and whether it still is. */
+let current: { readonly run: number; readonly net: Sequential; isTraining: boolean } | undefined;
 
-const send = (report: Report): void => postMessage(report);
+const send = (report: Report, transfer: Transferable[] = []): void => postMessage(report, { transfer });
 
 /** Does what the page asks. */
 export function handle(request: Request): void {
@@ -47,6 +60,15 @@ export function handle(request: Request): void {
       break;
     case "rate":
       learningRate = request.learningRate;
+      break;
+    case "images":
+      void answer("images", () => lookAtImages(request));
+      break;
+    case "weights":
+      running = running.then(() => answer("weights", () => tryWeights(request)));
+      break;
+    case "file":
+      void answer("file", () => sendFile(request));
   }
 }
 
@@ -55,47 +77,34 @@ function halt(): void {
   gate.open();
 }
 
-async function begin(request: Request & { type: "train" }): Promise<void> {
-  stop = new AbortController();
-  gate.open();
+/** Does what was asked for beside a run; tells why it cannot be had. */
+async function answer(what: (Report & { type: "refused" })["what"], act: () => Promise<void>): Promise<void> {
   try {
-    const stopped = await trainRun(request, stop.signal);
-    send({ type: "ended", run: request.run, stopped });
+    await act();
   } catch (error) {
-    send({ type: "failed", run: request.run, sentence: (error as Error).message });
+    send({ type: "refused", what, sentence: (error as Error).message });
   }
 }
 
-/** Each kind of device is opened once. */
-const opened = new Map<State["device"], Promise<Device>>([["auto", tryGpu()]]);
-
-function deviceOf(name: State["device"]): Promise<Device> {
-  const device = opened.get(name) ?? openDevice(name);
-  opened.set(name, device);
-  // A device that could not be had may be there later.
-  device.catch(() => opened.delete(name));
-  return device;
-}
-
-/** The data set's bytes, loaded once; a failed load may be tried again. */
-let images: Promise<data.ImageSet> | undefined;
-
-function loadImages(folder: string, onReceived: (bytes: number) => void): Promise<data.ImageSet> {
-  const received = new Map<string, number>();
-  images ??= data
-    .loadImageSet({
-      name: "fashion-mnist",
-      url: folder,
-      onProgress: (file) => {
-        received.set(file.file, file.received);
-        onReceived([...received.values()].reduce((a, b) => a + b, 0));
-      },
-    })
-    .catch((error: unknown) => {
-      images = undefined;
-      throw error;
-    });
-  return images;
+async function begin(request: TrainRequest): Promise<void> {
+  stop = new AbortController();
+  gate.open();
+  const { run } = request;
+  try {
+    const stopped = await trainRun(request, stop.signal);
+    send({ type: "ended", run, stopped });
+  } catch (error) {
+    // The next run gets a device that works; after a UserError this one does.
+    if (error instanceof DeviceLostError || !(error instanceof UserError)) forgetDevices();
+    current = undefined;
+    // The page says itself where a run can go on from.
+    const { message, cause } = error as Error;
+    send({ type: "failed", run, sentence: cause instanceof Error ? cause.message : message });
+  } finally {
+    if (current) current.isTraining = false;
+    gate.open();
+    await gate.pass();
+  }
 }
 
 const augmentationOf: Record<State["augment"], () => data.Augmentation | undefined> = {
@@ -113,47 +122,154 @@ const optimizerOf: Record<State["optimizer"], (state: State) => OptimizerRecipe>
 };
 
 /** Trains to the end; whether it was stopped before. */
-async function trainRun({ run, state, folder }: Request & { type: "train" }, signal: AbortSignal) {
-  const device = await deviceOf(state.device);
+async function trainRun(request: TrainRequest, signal: AbortSignal): Promise<boolean> {
+  const { run, state } = request;
+  const { device, standIn } = await deviceOf(state.device);
   useDevice(device);
-  send({ type: "device", run, name: device.name, description: device.description });
-  const net = readNetwork(state.code);
-  const set = await loadImages(folder, (received) => send({ type: "data", run, received }));
+  const { name, description } = device;
+  send({
+    type: "device",
+    run,
+    name,
+    description,
+    isIsolated: crossOriginIsolated,
+    ...(standIn && { standIn }),
+  });
+  const saved = request.goesOn ? await readCheckpoint(run) : undefined;
+  const net = networkOf(state, request.weights);
+  const set = await loadImages(request.images, (received, total) =>
+    send({ type: "data", run, received, ...(total !== undefined && { total }) }),
+  );
   const size = net.inputShape[1] ?? set.train.height;
   const augment = augmentationOf[state.augment]();
   const trainSet = new data.Dataset(set.train, set.classNames, { size, ...(augment && { augment }) });
   const testSet = new data.Dataset(set.test, set.classNames, { size });
   if (signal.aborted) return true;
-  send({ type: "begun", run, trainImages: trainSet.count, testImages: testSet.count });
-  learningRate = state.learningRate;
   const { batchSize, epochs, seed } = state;
+  learningRate = saved?.learningRate ?? state.learningRate;
+  const curve: CurvePoint[] = [...(saved?.curve ?? [])];
   const meter = new ProgressMeter({ images: trainSet.count, batchSize, epochs });
+  const means = new Means({ images: trainSet.count, batchSize }, saved?.sums);
+  const steps = Math.ceil(trainSet.count / batchSize);
+  const stride = curveStride(steps, epochs);
+  send({
+    ...{ type: "begun", run, trainImages: trainSet.count, testImages: testSet.count, curve },
+    epochs: saved?.state.epochs.map(epochOf) ?? [],
+  });
+  current = { run, net, isTraining: true };
   const started = performance.now() / 1000;
   const pausedBefore = gate.pausedSeconds;
   let testSeconds = 0;
   let reported = 0;
+  let wroteAt = started;
+  let writeSeconds = 0;
+  const isLate = (): boolean =>
+    performance.now() / 1000 - wroteAt > Math.max(restSeconds, restFactor * writeSeconds);
+
+  /** Writes a checkpoint where one is due, and waits where the visitor has paused. */
+  const write: CheckpointKeeper["write"] = async (trainState, tensors) => {
+    let path: string | undefined;
+    if (gate.isPaused || trainState.finished || signal.aborted || isLate()) {
+      const start = performance.now() / 1000;
+      const problem = await writeCheckpoint(run, trainState, tensors, {
+        ...{ curve, sums: means.sums, learningRate },
+      }).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+      send({ type: "kept", run, steps: trainState.steps, ...(problem !== undefined && { problem }) });
+      if (problem === undefined) path = checkpointName;
+      wroteAt = performance.now() / 1000;
+      writeSeconds = wroteAt - start;
+    }
+    if (gate.isPaused) send({ type: "paused", run, ...placeOf(trainState, steps) });
+    await gate.pass();
+    return path;
+  };
+
   const result = await train(net, {
-    trainSet,
-    testSet,
+    ...{ trainSet, testSet, batchSize, epochs, seed, signal },
+    ...(request.weights && { initializer: null }),
     optimizer: optimizerOf[state.optimizer](state),
     schedule: () => () => learningRate,
-    batchSize,
-    epochs,
-    seed,
-    signal,
+    checkpoint: {
+      every: () => gate.isCalling || isLate(),
+      resume: true,
+      keeper: {
+        write,
+        newest: async () => saved && { ...saved, path: checkpointName },
+        // The visitor's hand is the schedule; the checkpoint has where it stands.
+        scheduleDigest: () => "by hand",
+      },
+    },
     progressSeconds: 1 / reportsPerSecond,
-    onStep: () => gate.pass(),
+    progressSteps: stride,
+    onStep: nextTask,
     onProgress: (progress) => {
+      if (progress.step % stride === 0 || progress.step === progress.steps) {
+        const point = {
+          position: progress.epoch - 1 + progress.step / progress.steps,
+          ...means.next(progress),
+        };
+        curve.push(point);
+        send({ type: "curve", run, ...point });
+      }
       const now = performance.now() / 1000;
-      if (now - reported < 1 / reportsPerSecond && !gate.isPausing) return;
+      if (now - reported < 1 / reportsPerSecond && !gate.isCalling) return;
       reported = now;
       const seconds = now - started - testSeconds - (gate.pausedSeconds - pausedBefore);
-      send({ type: "progress", run, ...meter.report(progress, seconds) });
+      const { memoryBytes } = device;
+      send({
+        ...{ type: "progress", run, ...meter.report(progress, seconds) },
+        ...(memoryBytes !== undefined && { memoryBytes }),
+      });
     },
-    onEpoch: ({ epoch, loss, trainAccuracy, testAccuracy, seconds, trainSeconds }) => {
-      testSeconds += seconds - trainSeconds;
-      send({ type: "epoch", run, epoch, loss, trainAccuracy, testAccuracy });
+    onEpoch: (epoch) => {
+      testSeconds += epoch.seconds - epoch.trainSeconds;
+      send({ type: "epoch", run, ...epochOf(epoch) });
     },
+    onWarning: (sentence) => send({ type: "warning", run, sentence }),
   });
   return result.stopped;
+}
+
+function epochOf(result: TrainState["epochs"][number]): RunEpoch {
+  const { epoch, loss, trainAccuracy, testAccuracy, dataSeconds, trainSeconds } = result;
+  return { epoch, loss, trainAccuracy, testAccuracy, loaderShare: dataSeconds / trainSeconds };
+}
+
+/** Where so many steps lie: the end of an epoch is its own. */
+function placeOf({ steps: taken }: TrainState, steps: number): { epoch: number; step: number } {
+  const epoch = Math.max(1, Math.ceil(taken / steps));
+  return { epoch, step: taken - (epoch - 1) * steps };
+}
+
+async function lookAtImages({ images }: Request & { type: "images" }): Promise<void> {
+  const { train, test } = await loadImages(images, (received, total) =>
+    send({ type: "receiving", received, ...(total !== undefined && { total }) }),
+  );
+  send({ type: "images", trainImages: train.count, testImages: test.count });
+}
+
+async function tryWeights({ state, images, weights }: Request & { type: "weights" }): Promise<void> {
+  useDevice((await deviceOf(state.device)).device);
+  const net = networkOf(state, weights);
+  const set = await loadImages(images, () => {});
+  const size = net.inputShape[1] ?? set.test.height;
+  const { accuracy } = await evaluateModel(net, new data.Dataset(set.test, set.classNames, { size }));
+  send({ type: "weights", name: weights.name, testAccuracy: accuracy });
+}
+
+async function sendFile({ run, state, format }: Request & { type: "file" }): Promise<void> {
+  const classNames = data.classNamesOf("fashion-mnist");
+  const encode = async (): Promise<Uint8Array<ArrayBuffer>> =>
+    encodeNetwork(
+      current?.run === run ? current.net : await networkOfCheckpoint(run, state),
+      format,
+      classNames,
+    );
+  const isBusy = current?.isTraining ?? false;
+  if (!isBusy) useDevice((await deviceOf(state.device)).device);
+  const bytes = await (isBusy ? gate.errand(encode) : encode());
+  send({ type: "file", format, bytes }, [bytes.buffer]);
 }

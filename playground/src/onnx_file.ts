@@ -1,0 +1,1 @@
+export { encodeOnnx } from "flybrick";
