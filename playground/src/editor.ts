@@ -36,7 +36,11 @@ const language = StreamLanguage.define<{ isComment: boolean }>({
 
 const highlighting = HighlightStyle.define([
   { tag: tags.keyword, color: "var(--blue)" },
-  { tag: [tags.number, tags.atom, tags.string], color: "var(--orange)" },
+  // Darker than a line of a chart, since it is read.
+  {
+    tag: [tags.number, tags.atom, tags.string],
+    color: "color-mix(in srgb, var(--orange) 75%, var(--ink))",
+  },
   { tag: tags.comment, color: "var(--quiet)", fontStyle: "italic" },
 ]);
 

@@ -128,6 +128,7 @@ function draw(): void {
     showRuns(runs, strings, (taken) => change(taken));
     filesPanel.show(current, strings);
     byId("problems").textContent = problems.join(" ");
+    document.querySelector("main")!.removeAttribute("data-empty");
   });
 }
 

@@ -1,4 +1,4 @@
-import { decodeWeights, encodeSafetensors, encodeWeights, manualSeed } from "flybrick";
+import { decodeWeights, encodeSafetensors, encodeWeights, manualSeed, UserError } from "flybrick";
 import type { Sequential } from "flybrick/nn";
 import { readCheckpoint } from "./checkpoint_database.js";
 import type { FileFormat, WeightsFile } from "./messages.js";
@@ -10,8 +10,17 @@ export function networkOf(state: State, weights: WeightsFile | null): Sequential
   // Biases are drawn where a network is made.
   manualSeed(state.seed);
   const net = readNetwork(state.code);
-  if (weights) decodeWeights(net, weights.bytes, weights.name);
+  if (weights) fill(net, weights);
   return net;
+}
+
+function fill(net: Sequential, { bytes, name }: WeightsFile): void {
+  try {
+    decodeWeights(net, bytes, name);
+  } catch (error) {
+    const { message } = error as Error;
+    throw message.startsWith(name) ? error : new UserError(`${name} does not fit this network: ${message}`);
+  }
 }
 
 /** A network's weights as a file; ONNX's writer is loaded when it is first asked for. */

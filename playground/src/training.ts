@@ -4,6 +4,7 @@ import {
   type CheckpointKeeper,
   DeviceLostError,
   data,
+  evaluate,
   evaluateModel,
   type OptimizerRecipe,
   sgd,
@@ -83,6 +84,7 @@ async function answer(what: (Report & { type: "refused" })["what"], act: () => P
     await act();
   } catch (error) {
     send({ type: "refused", what, sentence: (error as Error).message });
+    if (what === "weights") await dropRecorded();
   }
 }
 
@@ -94,17 +96,24 @@ async function begin(request: TrainRequest): Promise<void> {
     const stopped = await trainRun(request, stop.signal);
     send({ type: "ended", run, stopped });
   } catch (error) {
-    // The next run gets a device that works; after a UserError this one does.
-    if (error instanceof DeviceLostError || !(error instanceof UserError)) forgetDevices();
+    await dropRecorded();
+    // The next run gets a device that works; after a mistake or missing memory this one does.
+    const isMistake = error instanceof UserError || error instanceof RangeError;
+    if (error instanceof DeviceLostError || !isMistake) forgetDevices();
     current = undefined;
     // The page says itself where a run can go on from.
     const { message, cause } = error as Error;
-    send({ type: "failed", run, sentence: cause instanceof Error ? cause.message : message });
+    send({ type: "failed", run, sentence: cause instanceof UserError ? cause.message : message });
   } finally {
     if (current) current.isTraining = false;
     gate.open();
     await gate.pass();
   }
+}
+
+/** What a failure left recorded must not come with the next run's work, on another device perhaps. */
+async function dropRecorded(): Promise<void> {
+  await evaluate().catch(() => {});
 }
 
 const augmentationOf: Record<State["augment"], () => data.Augmentation | undefined> = {

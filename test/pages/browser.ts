@@ -5,9 +5,9 @@ const executablePath = "/usr/bin/chromium";
 
 /**
  * Debian's chromium, headless, or undefined with a message where it is missing or not set up. Where CI sets
- * FLYBRICK_REQUIRE_BROWSER, a missing one is a failure.
+ * FLYBRICK_REQUIRE_BROWSER, a missing one is a failure. Without flags it has no WebGPU.
  */
-export async function openBrowser(): Promise<Browser | undefined> {
+export async function openBrowser(flags = ["--enable-unsafe-webgpu"]): Promise<Browser | undefined> {
   try {
     if (!existsSync(executablePath))
       throw new Error(`there is no ${executablePath} (apt-get install chromium)`);
@@ -17,7 +17,7 @@ export async function openBrowser(): Promise<Browser | undefined> {
     // Containers run as root and have a small /dev/shm; the pages are our own.
     return await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-webgpu"],
+      args: ["--no-sandbox", "--disable-dev-shm-usage", ...flags],
     });
   } catch (error) {
     if (process.env.FLYBRICK_REQUIRE_BROWSER) throw error;

@@ -1,59 +1,34 @@
-import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { statSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openBrowser } from "./browser.js";
-import { type Server, serveFolder } from "./serve.js";
+import {
+  editorOf,
+  figure as figureOf,
+  listen,
+  openPlaygroundBrowser,
+  seriousFaults,
+  servePlayground,
+  stepOf,
+} from "./playground_page.js";
+import type { Server } from "./serve.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const assets = `${root}playground/dist/assets`;
-/** All but the data and, when it comes, the editor. */
-const firstLoadBytes = 350_000;
-
-/** Whether its packages are there; where a browser is required, so are they, and the build installs them. */
-const isInstalled = existsSync(`${root}playground/node_modules/vite`);
-const isTested = isInstalled || process.env.FLYBRICK_REQUIRE_BROWSER !== undefined;
-if (!isTested)
-  console.warn("the playground is not tested: its packages are missing (npm ci --prefix playground)");
-const browser = isTested ? await openBrowser() : undefined;
-
-/** What axe finds that is serious or worse: each rule with the elements. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  interface Found {
-    readonly violations: readonly { id: string; impact: string; nodes: readonly { html: string }[] }[];
-  }
-  const { violations } = (await page.evaluate("axe.run()")) as Found;
-  return violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-}
+const browser = await openPlaygroundBrowser();
 
 describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, () => {
   let server: Server;
+  let folder: string;
   let page: Page;
   const errors: string[] = [];
 
   beforeAll(async () => {
-    const built = spawnSync(process.execPath, ["scripts/playground.js", "build"], {
-      cwd: root,
-      encoding: "utf8",
-    });
-    if (built.status !== 0) throw new Error(`${built.stdout}\n${built.stderr}`);
-    server = await serveFolder("playground/dist", "/some/path/");
+    let url: string;
+    ({ server, folder, url } = await servePlayground("page"));
     // The page's policy holds for the page's scripts, not for the tests' axe.
     const context = await browser!.newContext({ viewport: { width: 1280, height: 900 }, bypassCSP: false });
     page = await context.newPage();
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) errors.push(message.text());
-    });
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("requestfailed", (request) => errors.push(request.url()));
+    listen(page, errors);
     const settings = "net=lenet&batchSize=32&learningRate=0.003&epochs=1&device=webgpu";
-    await page.goto(`${server.url}/some/path/#${settings}`);
-    await page.evaluate(readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+    await page.goto(`${url}#${settings}`);
   }, 240_000);
 
   afterAll(async () => {
@@ -62,35 +37,41 @@ describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, ()
   });
 
   const status = () => page.locator("#status");
-  const step = async () => Number(/step (\d+)/.exec((await status().textContent())!)?.[1]);
-  const figure = (title: string) => page.locator(`#figures dt:text-is("${title}") + dd`).textContent();
+  const step = () => stepOf(page);
+  const figure = (title: string) => figureOf(page, title);
 
-  test("loads in little, and trains nothing by itself", async () => {
-    const files = readdirSync(assets).map((name) => `${assets}/${name}`);
-    const bytes = [`${root}playground/dist/index.html`, ...files]
-      .map((file) => gzipSync(readFileSync(file)).length)
-      .reduce((a, b) => a + b, 0);
-    console.log(`the playground without data: ${(bytes / 1000).toFixed(1)} KB gzipped`);
-    expect(bytes).toBeLessThan(firstLoadBytes);
-    expect(statSync(`${root}playground/dist/fashion-mnist/train-images-idx3-ubyte.gz`).size).toBeGreaterThan(
-      1e6,
-    );
+  test("trains nothing by itself", async () => {
+    expect(statSync(`${folder}/fashion-mnist/train-images-idx3-ubyte.gz`).size).toBeGreaterThan(1e6);
     expect(await status().textContent()).toBe("Ready. Nothing trains until you press Train.");
     expect(await page.locator("#table tbody tr").count()).toBe(12);
     expect(await page.locator("#table tfoot").textContent()).toContain("61,706");
   });
 
-  test("shows a mistake in the code, where it is, in the library's words", async () => {
+  test("marks a mistake in the code at its place, in the library's words, and lets Tab leave", async () => {
+    const content = await editorOf(page);
+    expect(await page.locator("#code").isHidden()).toBe(true);
     const code = await page.inputValue("#code");
-    await page.fill("#code", code.replace("400", "401"));
+    await content.fill(code.replace("400", "401"));
     await expect
       .poll(() => page.textContent("#mistake"))
       .toBe("Line 9, column 3: layer 7: Linear expects 401 input features but receives 400");
+    expect(await page.locator("#editor .cm-lintRange-error").textContent()).toBe("nn.linear(401, 120)");
+    expect(await content.getAttribute("aria-invalid")).toBe("true");
     expect(await page.isDisabled("#train")).toBe(true);
     expect(await seriousFaults(page)).toEqual([]);
-    await page.fill("#code", code);
+    await content.fill(code);
     await expect.poll(() => page.textContent("#mistake")).toBe("Every layer fits.");
+    expect(await page.locator("#editor .cm-lintRange-error").count()).toBe(0);
     expect(page.url()).toContain("#net=lenet&");
+    // A few keys, as a visitor types: layers are offered by name.
+    await content.press("ControlOrMeta+End");
+    await content.pressSequentially("nn.maxP");
+    await page.locator("#editor .cm-tooltip-autocomplete", { hasText: "maxPool2d" }).waitFor();
+    await content.press("Escape");
+    for (let k = 0; k < "nn.maxP".length; k++) await content.press("Backspace");
+    await expect.poll(() => page.textContent("#mistake")).toBe("Every layer fits.");
+    await content.press("Tab");
+    expect(await page.evaluate("document.activeElement.id")).not.toBe("editor");
   });
 
   test("LeNet with ReLU trains, pauses, takes a step and stops", async () => {
@@ -120,7 +101,7 @@ describe.skipIf(!browser)("the playground in Chromium", { timeout: 240_000 }, ()
     );
     expect(await seriousFaults(page)).toEqual([]);
     await page.click("#stop");
-    await expect.poll(() => status().textContent()).toBe("Stopped.");
+    await expect.poll(() => status().textContent()).toMatch(/^Stopped\./);
   });
 
   test("speaks Chinese, and has no serious fault in either scheme", async () => {

@@ -1,4 +1,5 @@
 import { type DType, type HostArray, hostArray } from "../../core/dtype.js";
+import { OutOfMemoryError } from "../../core/errors.js";
 import { compileExpr } from "../../core/expression.js";
 import type { Operand, Plan, Step } from "../../core/plan.js";
 import { denseStrides, elementCount, type Shape } from "../../core/shape.js";
@@ -23,7 +24,11 @@ export function openReference(): Device {
     description: "plain TypeScript loops, one thread (slow, runs anywhere)",
     traits: { channelsLast: false },
     allocate(bytes): ReferenceBuffer {
-      return { byteLength: bytes, bytes: new Uint8Array(Math.ceil(bytes / 4) * 4) };
+      try {
+        return { byteLength: bytes, bytes: new Uint8Array(Math.ceil(bytes / 4) * 4) };
+      } catch (error) {
+        throw new OutOfMemoryError(`no memory for a buffer of ${bytes} bytes`, { cause: error });
+      }
     },
     free() {},
     write(buffer, byteOffset, bytes) {

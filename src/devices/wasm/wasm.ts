@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.js";
+import { OutOfMemoryError, UserError } from "../../core/errors.js";
 import { tableHash } from "../../render/cpu.js";
 import {
   type ConvolutionAlgorithm,
@@ -194,7 +194,7 @@ class Line {
 
   allocate(bytes: number): number {
     if (!(bytes >= 0 && this.#bytes + bytes <= mostBytes - reserved))
-      throw new RangeError(
+      throw new OutOfMemoryError(
         `no memory for a buffer of ${bytes} bytes: WebAssembly has 4 GiB, and ${this.#bytes} bytes are taken`,
       );
     this.#bytes += bytes;
