@@ -29,6 +29,7 @@ struct Elements {
   T* at = nullptr;
   size_t count = 0;
 
+  Elements() = default;
   Elements(napi_env env, napi_value value) {
     constexpr napi_typedarray_type expected = std::is_same_v<T, float>    ? napi_float32_array
                                               : std::is_same_v<T, double> ? napi_float64_array

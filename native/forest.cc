@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "learner_loops.h"
 #include "random.h"
 
 namespace flybrick {
@@ -26,7 +27,7 @@ struct Split {
 class Grower {
  public:
   Grower(const Bins& bins, const int32_t* labels, const ForestSettings& s, uint64_t number, Tree& tree)
-      : bins_(bins), s_(s), random_(Random::of(s.seed, number)), tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes) {
+      : bins_(bins), s_(s), random_(Random::of(s.seed, number)), tree_(tree), order_(s.features), histogram_(256 * s.classes), left_(s.classes), total_(s.classes), pure_(s.classes, -1) {
     std::iota(order_.begin(), order_.end(), 0);
     std::vector<uint16_t> weights(s.examples, s.bootstrap ? 0 : 1);
     if (s.bootstrap)
@@ -47,13 +48,19 @@ class Grower {
       const int32_t number = int32_t(tree_.nodes.size() / 2);
       if (node.parent >= 0) tree_.nodes[2 * node.parent + 1] = number;
       const int64_t weight = count(node.begin, node.end);
-      const bool pure = *std::max_element(total_.begin(), total_.end()) == weight;
+      const auto most = std::max_element(total_.begin(), total_.end());
+      const bool pure = *most == weight;
       Split split;
       if (!pure && node.end - node.begin >= s_.minSamplesSplit && node.depth < s_.maxDepth) split = choose(node.begin, node.end, weight);
       tree_.thresholds.push_back(split.threshold);
       if (split.feature < 0) {
-        tree_.nodes.insert(tree_.nodes.end(), {-1, int32_t(tree_.values.size() / s_.classes)});
-        for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
+        int32_t added = -1;
+        int32_t& row = pure ? pure_[most - total_.begin()] : added;
+        if (row < 0) {
+          row = int32_t(tree_.values.size() / s_.classes);
+          for (int64_t c = 0; c < s_.classes; c++) tree_.values.push_back(float(double(total_[c]) / double(weight)));
+        }
+        tree_.nodes.insert(tree_.nodes.end(), {-1, row});
         continue;
       }
       tree_.nodes.insert(tree_.nodes.end(), {split.feature, 0});
@@ -135,9 +142,12 @@ class Grower {
   Tree& tree_;
   std::vector<int32_t> order_;
   std::vector<uint32_t> histogram_, left_, total_;
+  std::vector<int32_t> pure_;  // the row of leaves that hold one class only: most do, and share it
   uint32_t rows_[256] = {};
   std::vector<Sample> samples_;
 };
+
+constexpr int64_t kTaskRows = 512, kWalkTrees = 4;
 
 }  // namespace
 
@@ -148,6 +158,34 @@ void growForest(Pool& pool, const Bins& bins, const int32_t* labels, const Fores
     if (__atomic_load_n(control, __ATOMIC_RELAXED)) return;
     Grower(bins, labels, settings, uint64_t(i), trees[i]).grow();
     __atomic_add_fetch(control + 1, 1, __ATOMIC_RELAXED);
+  });
+}
+
+// Some trees, which fit into the second-level cache, are walked by all of a task's rows, some at a time: each walker waits
+// for memory at every level, and those of many rows and trees wait together.
+void walkForest(Pool& pool, const Forest& forest, const float* x, int64_t rows, int64_t columns, float* shares, int32_t* control) {
+  const auto [nodes, thresholds, values, roots, trees, classes] = forest;
+  pool.parallel(ceilDiv(rows, kTaskRows), [&](int64_t task, int) {
+    if (__atomic_load_n(control, __ATOMIC_RELAXED)) return;
+    const int64_t begin = task * kTaskRows, end = std::min(begin + kTaskRows, rows);
+    int32_t at[kWalkTrees * kWalkRows], places[kWalkTrees * kWalkRows], ends[kWalkTrees * kWalkRows];
+    std::vector<double> sums((end - begin) * classes);
+    for (int64_t tree = 0; tree < trees; tree += kWalkTrees)
+      for (int64_t row = begin; row < end; row += kWalkRows) {
+        const int64_t together = std::min(kWalkTrees, trees - tree), count = std::min<int64_t>(kWalkRows, end - row);
+        int64_t open = 0;
+        for (int64_t t = 0; t < together; t++)
+          for (int64_t i = 0; i < count; i++) at[open] = roots[tree + t], places[open++] = int32_t(t * kWalkRows + i);
+        while (open) open = learnerLoops().treeLevel(nodes, thresholds, x + row * columns, columns, open, {at, places}, ends);
+        for (int64_t t = 0; t < together; t++)
+          for (int64_t i = 0; i < count; i++) {
+            const float* leaf = values + ends[t * kWalkRows + i] * classes;
+            double* sum = sums.data() + (row - begin + i) * classes;
+            for (int64_t c = 0; c < classes; c++) sum[c] += leaf[c];
+          }
+      }
+    for (int64_t i = 0; i < (end - begin) * classes; i++) shares[begin * classes + i] = float(sums[i] / double(trees));
+    __atomic_add_fetch(control + 1, int32_t(end - begin), __ATOMIC_RELAXED);
   });
 }
 

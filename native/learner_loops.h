@@ -16,6 +16,14 @@ struct SvmKernel {
   float gamma, coef0, degree;
 };
 
+// Rows of x that go down trees together.
+constexpr int kWalkRows = 64;
+
+// Rows on their way down trees: the node that each is at, and its place, which is tree * kWalkRows + row.
+struct Walkers {
+  int32_t *nodes, *places;
+};
+
 // `up` and `low` are 0 where a variable may grow or fall, else minus or plus infinity.
 struct LearnerLoops {
   // f -= delta (a - b); returns the first place of the largest f among those that may grow, or -1.
@@ -29,6 +37,9 @@ struct LearnerLoops {
   // The next two for any n: w'x, and w += a x.
   double (*dot)(const double* w, const float* x, int64_t n);
   void (*addScaled)(double* w, double a, const float* x, int64_t n);
+  // Takes `open` walkers a level down (forest.h). One at a leaf stays behind, and ends[its place] is the leaf's row of
+  // values. Returns how many go on, packed. The walkers' arrays have room for a multiple of kLoopUnit.
+  int64_t (*treeLevel)(const int32_t* nodes, const float* thresholds, const float* x, int64_t columns, int64_t open, Walkers w, int32_t* ends);
 };
 
 extern const LearnerLoops kLearnerLoopsPortable, kLearnerLoopsAvx2, kLearnerLoopsAvx512;

@@ -107,8 +107,46 @@ static void addScaled(double* w, double a, const float* x, int64_t n) {
   for (; i < n; i++) w[i] += a * x[i];
 }
 
+// Which way a walker goes cannot be guessed, so nothing here is a branch on it, and all wait for memory together.
+static int64_t treeLevel(const int32_t* nodes, const float* thresholds, const float* x, int64_t columns, int64_t open, Walkers w, int32_t* ends) {
+  int64_t kept = 0;
+#if defined(__AVX512F__)
+  const __m512i zero = _mm512_setzero_si512(), width = _mm512_set1_epi32(int32_t(columns)), rows = _mm512_set1_epi32(kWalkRows - 1);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+  for (int64_t k = 0; k < open; k += kWidth) {
+    const __mmask16 here = __mmask16(open - k < kWidth ? (1 << (open - k)) - 1 : -1);
+    const __m512i node = _mm512_maskz_loadu_epi32(here, w.nodes + k), place = _mm512_maskz_loadu_epi32(here, w.places + k);
+    // Under masks that are not constant, or the compiler leaves out the zeros and each gather waits for what its register held.
+    const __m512i first = _mm512_mask_i32gather_epi64(zero, __mmask8(here), _mm512_castsi512_si256(node), nodes, 8);
+    const __m512i second = _mm512_mask_i32gather_epi64(zero, __mmask8(here >> 8), _mm512_extracti64x4_epi64(node, 1), nodes, 8);
+    const __m512i feature = _mm512_permutex2var_epi32(first, even, second), other = _mm512_permutex2var_epi32(first, odd, second);
+    const __mmask16 goes = _mm512_mask_cmpge_epi32_mask(here, feature, zero);
+    const __m512i at = _mm512_add_epi32(_mm512_mullo_epi32(_mm512_and_si512(place, rows), width), feature);
+    const __m512 threshold = _mm512_mask_i32gather_ps(_mm512_castsi512_ps(zero), goes, node, thresholds, 4);
+    const __m512 value = _mm512_mask_i32gather_ps(_mm512_castsi512_ps(zero), goes, at, x, 4);
+    const __mmask16 isLeft = _mm512_mask_cmp_ps_mask(goes, value, threshold, _CMP_LE_OQ);
+    const __m512i next = _mm512_mask_add_epi32(other, isLeft, node, _mm512_set1_epi32(1));
+    _mm512_storeu_si512(w.nodes + kept, _mm512_maskz_compress_epi32(goes, next));
+    _mm512_storeu_si512(w.places + kept, _mm512_maskz_compress_epi32(goes, place));
+    kept += __builtin_popcount(goes);
+    if (here != goes) _mm512_mask_i32scatter_epi32(ends, __mmask16(here & ~goes), place, other, 4);
+  }
+#else
+  for (int64_t k = 0; k < open; k++) {
+    const int32_t node = w.nodes[k], place = w.places[k], feature = nodes[2 * int64_t(node)], other = nodes[2 * int64_t(node) + 1];
+    const int32_t goes = feature >= 0, isLeft = x[(place % kWalkRows) * columns + (feature & -goes)] <= thresholds[node];
+    w.nodes[kept] = other ^ ((other ^ (node + 1)) & -isLeft);
+    w.places[kept] = place;
+    ends[place] = other;
+    kept += goes;
+  }
+#endif
+  return kept;
+}
+
 }  // namespace FLYBRICK_SET
 
-const LearnerLoops FLYBRICK_TABLE = {FLYBRICK_SET::svmUpdate, FLYBRICK_SET::svmPartner, FLYBRICK_SET::svmFinish, FLYBRICK_SET::dot, FLYBRICK_SET::addScaled};
+const LearnerLoops FLYBRICK_TABLE = {FLYBRICK_SET::svmUpdate, FLYBRICK_SET::svmPartner, FLYBRICK_SET::svmFinish, FLYBRICK_SET::dot, FLYBRICK_SET::addScaled, FLYBRICK_SET::treeLevel};
 
 }  // namespace flybrick

@@ -11,6 +11,27 @@
 namespace flybrick {
 namespace {
 
+// What every call of a learner is given: the device, then typed arrays, the last of them its control.
+struct Given {
+  napi_value device = nullptr;
+  Call call;
+  Elements<int32_t> control;
+
+  // Reads the arrays, which the call keeps alive; false where one is none of its type.
+  template <typename... T>
+  bool read(napi_env env, napi_callback_info info, Elements<T>&... arrays) {
+    constexpr int count = 2 + sizeof...(T);
+    napi_value args[count];
+    if (!arguments(env, info, args)) return false;
+    device = args[0];
+    call.kept.assign(args + 1, args + count);
+    const napi_value* next = args + 1;
+    ((arrays = Elements<T>(env, *next++)), ...);
+    control = Elements<int32_t>(env, *next);
+    return (bool(arrays) && ...) && control && control.count == 2;
+  }
+};
+
 // svmLeastBytes(rows) -> number
 napi_value leastBytes(napi_env env, napi_callback_info info) {
   napi_value args[1], out;
@@ -25,17 +46,11 @@ napi_value leastBytes(napi_env env, napi_callback_info info) {
 // results: Float64Array, control: Int32Array) -> promise. A problem is its count and its positives, its rows follow
 // those of the problem before; results has six numbers for each.
 napi_value fitSvm(napi_env env, napi_callback_info info) {
-  napi_value args[8];
-  if (!arguments(env, info, args)) return fail(env, "fitSvm takes eight arguments");
-  const Elements<float> x(env, args[1]);
-  const Elements<double> s(env, args[2]);
-  const Elements<int32_t> rows(env, args[3]);
-  const Elements<int32_t> words(env, args[4]);
-  const Elements<double> betas(env, args[5]);
-  const Elements<double> results(env, args[6]);
-  const Elements<int32_t> control(env, args[7]);
-  if (!x || !s || !rows || !words || !betas || !results || !control || s.count != 9 || control.count != 2 ||
-      words.count % 2 || results.count != words.count * 3 || betas.count != rows.count || !(s[0] >= 1))
+  Given given;
+  Elements<float> x;
+  Elements<double> s, betas, results;
+  Elements<int32_t> rows, words;
+  if (!given.read(env, info, x, s, rows, words, betas, results) || s.count != 9 || words.count % 2 || results.count != words.count * 3 || betas.count != rows.count || !(s[0] >= 1))
     return fail(env, "fitSvm: the arrays are not of the right types and lengths");
   const SvmSettings settings = {{SvmKernelKind(int32_t(s[1])), float(s[2]), float(s[3]), float(s[4])}, int64_t(s[0]), s[5], s[6], s[7], s[8]};
   auto problems = std::make_shared<std::vector<SvmProblem>>();
@@ -49,33 +64,24 @@ napi_value fitSvm(napi_env env, napi_callback_info info) {
   const int64_t examples = int64_t(x.count) / settings.columns;
   for (size_t i = 0; i < rows.count; i++)
     if (rows[i] < 0 || rows[i] >= examples) return fail(env, "fitSvm: there is no row " + std::to_string(rows[i]));
-  Call call;
-  call.kept.assign(args + 1, args + 8);
-  call.body = [=](Pool& pool) { svmFit(pool, x.at, settings, problems->data(), int64_t(problems->size()), Control{control.at}); };
-  return queueCall(env, args[0], std::move(call));
+  given.call.body = [=, control = given.control](Pool& pool) { svmFit(pool, x.at, settings, problems->data(), int64_t(problems->size()), Control{control.at}); };
+  return queueCall(env, given.device, std::move(given.call));
 }
 
 // fitLinearSvm(device, x: Float32Array, labels: Int32Array, classes: Int32Array, settings: Float64Array, weights:
 // Float64Array, results: Float64Array, control: Int32Array) -> promise. For each class, weights has one number a column
 // and the intercept, results three.
 napi_value fitLinearSvm(napi_env env, napi_callback_info info) {
-  napi_value args[8];
-  if (!arguments(env, info, args)) return fail(env, "fitLinearSvm takes eight arguments");
-  const Elements<float> x(env, args[1]);
-  const Elements<int32_t> labels(env, args[2]);
-  const Elements<int32_t> classes(env, args[3]);
-  const Elements<double> s(env, args[4]);
-  const Elements<double> weights(env, args[5]);
-  const Elements<double> results(env, args[6]);
-  const Elements<int32_t> control(env, args[7]);
-  if (!x || !labels || !classes || !s || !weights || !results || !control || s.count != 6 || control.count != 2 || labels.count < 1 ||
+  Given given;
+  Elements<float> x;
+  Elements<double> s, weights, results;
+  Elements<int32_t> labels, classes;
+  if (!given.read(env, info, x, labels, classes, s, weights, results) || s.count != 6 || labels.count < 1 ||
       !(s[0] >= 1) || x.count != labels.count * size_t(s[0]) || weights.count != classes.count * (size_t(s[0]) + 1) || results.count != 3 * classes.count)
     return fail(env, "fitLinearSvm: the arrays are not of the right types and lengths");
   const LinearSvmSettings settings = {int64_t(labels.count), int64_t(s[0]), s[1], s[2], int64_t(s[3]), s[4] != 0, uint64_t(s[5])};
-  Call call;
-  call.kept.assign(args + 1, args + 8);
-  call.body = [=](Pool& pool) { linearSvmFit(pool, x.at, labels.at, classes.at, int64_t(classes.count), settings, weights.at, results.at, Control{control.at}); };
-  return queueCall(env, args[0], std::move(call));
+  given.call.body = [=, control = given.control](Pool& pool) { linearSvmFit(pool, x.at, labels.at, classes.at, int64_t(classes.count), settings, weights.at, results.at, Control{control.at}); };
+  return queueCall(env, given.device, std::move(given.call));
 }
 
 template <typename T>
@@ -92,15 +98,12 @@ napi_value typedArray(napi_env env, napi_typedarray_type type, const std::vector
 // Float64Array, control: Int32Array) -> promise of [nodes: Int32Array, thresholds: Float32Array, values: Float32Array] of
 // each tree in a flat list.
 napi_value growForest(napi_env env, napi_callback_info info) {
-  napi_value args[7];
-  if (!arguments(env, info, args)) return fail(env, "growForest takes seven arguments");
-  const Elements<uint8_t> codes(env, args[1]);
-  const Elements<int32_t> labels(env, args[2]);
-  const Elements<float> lows(env, args[3]);
-  const Elements<float> highs(env, args[4]);
-  const Elements<double> s(env, args[5]);
-  const Elements<int32_t> control(env, args[6]);
-  if (!codes || !labels || !lows || !highs || !s || !control || s.count != 9 || control.count != 2 || labels.count < 1 ||
+  Given given;
+  Elements<uint8_t> codes;
+  Elements<int32_t> labels;
+  Elements<float> lows, highs;
+  Elements<double> s;
+  if (!given.read(env, info, codes, labels, lows, highs, s) || s.count != 9 || labels.count < 1 ||
       !(s[0] >= 1) || codes.count != labels.count * size_t(s[0]) || lows.count != 256 * size_t(s[0]) || highs.count != lows.count || !(s[1] >= 1 && s[1] <= 65535))
     return fail(env, "growForest: the arrays are not of the right types and lengths");
   for (size_t i = 0; i < labels.count; i++)
@@ -108,10 +111,8 @@ napi_value growForest(napi_env env, napi_callback_info info) {
   const ForestSettings settings = {int64_t(labels.count), int64_t(s[0]), int64_t(s[1]), int64_t(s[2]), int64_t(s[3]), int64_t(s[4]),
                                    int64_t(s[5]), int64_t(s[6]), int(s[7]) % 2 == 1, int(s[7]) >= 2, uint64_t(s[8])};
   auto trees = std::make_shared<std::vector<Tree>>();
-  Call call;
-  call.kept.assign(args + 1, args + 7);
-  call.body = [=](Pool& pool) { growForest(pool, Bins{codes.at, lows.at, highs.at}, labels.at, settings, *trees, control.at); };
-  call.result = [=](napi_env env) {
+  given.call.body = [=, control = given.control](Pool& pool) { growForest(pool, Bins{codes.at, lows.at, highs.at}, labels.at, settings, *trees, control.at); };
+  given.call.result = [=](napi_env env) {
     napi_value out;
     napi_create_array(env, &out);
     uint32_t at = 0;
@@ -122,12 +123,28 @@ napi_value growForest(napi_env env, napi_callback_info info) {
     }
     return out;
   };
-  return queueCall(env, args[0], std::move(call));
+  return queueCall(env, given.device, std::move(given.call));
+}
+
+// walkForest(device, x: Float32Array, nodes: Int32Array, thresholds: Float32Array, values: Float32Array, roots: Int32Array,
+// settings: Float64Array, shares: Float32Array, control: Int32Array) -> promise. That nodes lead to leaves is for the model to know.
+napi_value walkForest(napi_env env, napi_callback_info info) {
+  Given given;
+  Elements<float> x, thresholds, values, shares;
+  Elements<int32_t> nodes, roots;
+  Elements<double> s;
+  if (!given.read(env, info, x, nodes, thresholds, values, roots, s, shares) || s.count != 2 || !(s[0] >= 1 && s[1] >= 1) ||
+      x.count % size_t(s[0]) || shares.count != x.count / size_t(s[0]) * size_t(s[1]) || nodes.count != 2 * thresholds.count || roots.count < 1)
+    return fail(env, "walkForest: the arrays are not of the right types and lengths");
+  const int64_t columns = int64_t(s[0]), rows = int64_t(x.count) / columns;
+  const Forest forest = {nodes.at, thresholds.at, values.at, roots.at, int64_t(roots.count), int64_t(s[1])};
+  given.call.body = [=, control = given.control](Pool& pool) { walkForest(pool, forest, x.at, rows, columns, shares.at, control.at); };
+  return queueCall(env, given.device, std::move(given.call));
 }
 
 }  // namespace
 
-const std::pair<const char*, napi_callback> kLearners[] = {{"svmLeastBytes", leastBytes}, {"fitSvm", fitSvm}, {"fitLinearSvm", fitLinearSvm}, {"growForest", growForest}};
+const std::pair<const char*, napi_callback> kLearners[] = {{"svmLeastBytes", leastBytes}, {"fitSvm", fitSvm}, {"fitLinearSvm", fitLinearSvm}, {"growForest", growForest}, {"walkForest", walkForest}};
 const size_t kLearnerCount = sizeof kLearners / sizeof *kLearners;
 
 }  // namespace flybrick

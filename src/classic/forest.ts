@@ -1,9 +1,11 @@
-import type { Bins } from "../devices/learners.js";
+import { UserError } from "../core/errors.js";
+import type { Bins, GrownForest } from "../devices/learners.js";
 import { currentDevice } from "../tensor/evaluate.js";
 import {
   Classifier,
   isCount,
   largestInRows,
+  type ModelState,
   requireSeed,
   requireSetting,
   Stepper,
@@ -30,6 +32,8 @@ export interface ForestOptions {
 }
 
 const bins = 256;
+/** So many rows are walked here, before a device's threads would have begun. */
+const fewRows = 8;
 
 /** Trees by Gini impurity whose leaves' class shares are averaged. Splits are exact on features of at most 256 values. */
 export class Forest extends Classifier {
@@ -135,34 +139,81 @@ export class Forest extends Classifier {
     }
   }
 
-  /** Mean class shares of the leaves [rows, classes], in the order of `classes`. */
+  /** Throws a UserError where an array is missing, and where the nodes are no trees of these features and classes. */
+  override restore(state: ModelState): this {
+    super.restore(state);
+    requireTrees(this.trees(), this.columns, this.classes.length);
+    return this;
+  }
+
+  private trees(): GrownForest {
+    const { nodes, thresholds, values, roots } = this;
+    return { nodes, thresholds, values, roots };
+  }
+
+  /** Mean class shares of the leaves [rows, classes], in the order of `classes`; the same bits on every device. */
   async predictProba(x: Matrix, options: WorkOptions = {}): Promise<Float32Array> {
     this.requireFeatures(x);
+    return this.shares(x, options);
+  }
+
+  private async shares(x: Matrix, options: WorkOptions): Promise<Float32Array> {
+    const { learners } = currentDevice();
+    const { signal, onProgress } = options;
     const classes = this.classes.length;
-    const out = new Float32Array(x.rows * classes);
-    const stepper = new Stepper(options, "examples", x.rows);
-    const sums = new Float64Array(classes);
-    for (let i = 0; i < x.rows; i++) {
-      sums.fill(0);
-      for (const root of this.roots) {
-        let node = root;
-        for (let feature = this.nodes[2 * node]!; feature >= 0; feature = this.nodes[2 * node]!)
-          node =
-            x.values[i * x.columns + feature]! <= this.thresholds[node]!
-              ? node + 1
-              : this.nodes[2 * node + 1]!;
-        const leaf = this.nodes[2 * node + 1]! * classes;
-        for (let c = 0; c < classes; c++) sums[c]! += this.values[leaf + c]!;
-      }
-      for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / this.roots.length;
-      if (i % 64 === 63) await stepper.step(i + 1);
-    }
-    return out;
+    if (!learners || x.rows <= fewRows) return walk(this.trees(), x, classes, options);
+    return learners.walkForest(x.values, x.columns, this.trees(), classes, {
+      signal,
+      onProgress: (done) => onProgress?.({ what: "examples", done, total: x.rows }),
+    });
   }
 
   protected override async decide(x: Matrix, options: WorkOptions): Promise<Int32Array> {
-    return largestInRows(await this.predictProba(x, options), this.classes.length);
+    return largestInRows(await this.shares(x, options), this.classes.length);
   }
+}
+
+/** What a device's `walkForest` does, one example after the other. */
+async function walk(
+  { nodes, thresholds, values, roots }: GrownForest,
+  x: Matrix,
+  classes: number,
+  options: WorkOptions,
+): Promise<Float32Array> {
+  const out = new Float32Array(x.rows * classes);
+  const stepper = new Stepper(options, "examples", x.rows);
+  const sums = new Float64Array(classes);
+  for (let i = 0; i < x.rows; i++) {
+    sums.fill(0);
+    for (const root of roots) {
+      let node = root;
+      for (let feature = nodes[2 * node]!; feature >= 0; feature = nodes[2 * node]!)
+        node = x.values[i * x.columns + feature]! <= thresholds[node]! ? node + 1 : nodes[2 * node + 1]!;
+      const leaf = nodes[2 * node + 1]! * classes;
+      for (let c = 0; c < classes; c++) sums[c]! += values[leaf + c]!;
+    }
+    for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / roots.length;
+    if (i % 64 === 63) await stepper.step(i + 1);
+  }
+  return out;
+}
+
+/** Throws a UserError unless each node leads to a later one or is a leaf, so that every walk ends. */
+function requireTrees(
+  { nodes, thresholds, values, roots }: GrownForest,
+  columns: number,
+  classes: number,
+): void {
+  const count = thresholds.length;
+  const isSound = (node: number): boolean => {
+    const [feature, next] = [nodes[2 * node]!, nodes[2 * node + 1]!];
+    if (feature < 0) return next >= 0 && (next + 1) * classes <= values.length;
+    return feature < columns && next > node && next < count;
+  };
+  if (nodes.length !== 2 * count || roots.length === 0 || roots.some((root) => root < 0 || root >= count))
+    throw new UserError(`its ${roots.length} trees do not begin among its ${count} nodes`);
+  for (let node = 0; node < count; node++)
+    if (!isSound(node)) throw new UserError(`node ${node} of its trees leads nowhere`);
 }
 
 /** Breiman's random forest, as scikit-learn's RandomForestClassifier. Throws a UserError on impossible settings. */

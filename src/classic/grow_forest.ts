@@ -73,6 +73,8 @@ class Grower {
     const nodes: number[] = [];
     const thresholds: number[] = [];
     const values: number[] = [];
+    /** The row of leaves that hold one class only: most do, and share it. */
+    const pure = new Map<number, number>();
     /** `parent`: whose right child this is, or -1. */
     const open = [{ begin: 0, end: this.rows.length, depth: 0, parent: -1 }];
     for (let node = open.pop(); node; node = open.pop()) {
@@ -85,8 +87,12 @@ class Grower {
       const split = mayBeSplit ? this.choose(begin, end, weight) : noSplit;
       thresholds.push(split.threshold);
       if (split.feature < 0) {
-        nodes.push(-1, values.length / classes);
-        for (let c = 0; c < classes; c++) values.push(this.total[c]! / weight);
+        const own = isPure ? this.total.indexOf(weight) : -1;
+        const row = pure.get(own) ?? values.length / classes;
+        if (own >= 0) pure.set(own, row);
+        nodes.push(-1, row);
+        if (row * classes === values.length)
+          for (let c = 0; c < classes; c++) values.push(this.total[c]! / weight);
         continue;
       }
       nodes.push(split.feature, 0);

@@ -92,6 +92,12 @@ export interface GrownTree {
   readonly values: Float32Array;
 }
 
+/** Trees one after the other, as `GrownTree` has them, with children and leaves numbered over all of them. */
+export interface GrownForest extends GrownTree {
+  /** Each tree's first node. */
+  readonly roots: Int32Array;
+}
+
 /**
  * Learners whose loops are no tensor program, on a device's own threads, in its queue. The same arguments give the same
  * bits whatever the number of threads. `x` holds rows of `columns`. A promise rejects with the signal's reason.
@@ -117,4 +123,12 @@ export interface Learners {
     watch: Watch,
   ): Promise<LinearSvmSolution[]>;
   growForest(bins: Bins, labels: Int32Array, settings: ForestSettings, watch: Watch): Promise<GrownTree[]>;
+  /** The mean class shares of the leaves that each row falls into [rows, classes]: sums in double, tree by tree. */
+  walkForest(
+    x: Float32Array,
+    columns: number,
+    forest: GrownForest,
+    classes: number,
+    watch: Watch,
+  ): Promise<Float32Array>;
 }

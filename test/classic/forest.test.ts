@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { binFeatures } from "../../src/classic/forest.js";
 import {
   extraTreesClassifier,
+  type FitProgress,
   type Forest,
   type ForestOptions,
   loadModel,
@@ -16,6 +17,7 @@ import {
 } from "../../src/classic/index.js";
 import { loadImageSet } from "../../src/data/index.js";
 import { openCpu } from "../../src/devices/cpu/cpu.js";
+import type { Device } from "../../src/devices/device.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { blobs, fixture } from "./data.js";
@@ -67,6 +69,79 @@ for (const make of [randomForestClassifier, extraTreesClassifier])
       expect(distinct.size).toBeLessThanOrEqual(3);
     });
   });
+
+describe("prediction on the device's threads", async () => {
+  /** Rows enough for two tasks and a rest, far from the training examples too. */
+  const many = matrix(
+    Float32Array.from({ length: 1100 * 6 }, (_, i) => x.values[(i * 7) % x.values.length]! * (1 + (i % 5))),
+    1100,
+    6,
+  );
+  const part = (rows: number): Matrix => matrix(many.values.subarray(0, rows * 6), rows, 6);
+  const devices: Device[] = [];
+  for (const isa of ["avx512", "avx2", "portable"])
+    for (const threads of [1, 2]) {
+      const device = await openCpu({ isa, threads }).catch(() => null);
+      if (device) devices.push(device);
+    }
+
+  test("gives the bits of the plain walk, whatever the rows, trees, instructions and threads", async () => {
+    const options: ForestOptions[] = [
+      { nEstimators: 1 },
+      { nEstimators: 4, maxDepth: 2 },
+      { nEstimators: 13 },
+      // Trees that are a leaf each.
+      { nEstimators: 5, minSamplesSplit: 10_000 },
+    ];
+    expect(devices.length).toBeGreaterThanOrEqual(2);
+    for (const option of options) {
+      useDevice(devices[0]!);
+      const model = await randomForestClassifier(option).fit(x, y);
+      for (const rows of [1, 15, 16, 17, 64, 65, 513, 1100]) {
+        useDevice(openReference());
+        const expected = await model.predictProba(part(rows));
+        for (const device of devices) {
+          useDevice(device);
+          expect(same(await model.predictProba(part(rows)), expected), `${rows} ${device.description}`).toBe(
+            true,
+          );
+        }
+      }
+    }
+  });
+
+  test("a matrix in the middle of an array, progress and a signal", async () => {
+    useDevice(devices[0]!);
+    const model = await extraTreesClassifier({ nEstimators: 20 }).fit(x, y);
+    const told: number[] = [];
+    const onProgress = ({ what, done, total }: FitProgress): void => {
+      expect([what, total]).toEqual(["examples", 1000]);
+      told.push(done);
+    };
+    const middle = matrix(many.values.subarray(100 * 6), 1000, 6);
+    const found = await model.predictProba(middle, { onProgress });
+    expect(same(found, (await model.predictProba(many)).slice(100 * 4))).toBe(true);
+    expect(told.at(-1)).toBe(1000);
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(model.predict(many, { signal })).rejects.toThrow("enough");
+  });
+
+  test("a damaged model is refused before anything follows its nodes", async () => {
+    useDevice(devices[0]!);
+    const model = await randomForestClassifier({ nEstimators: 3 }).fit(x, y);
+    const broken = (name: string, at: number, value: number): (() => Forest) => {
+      const state = model.state();
+      const values = (state.arrays[name]!.values as Int32Array).with(at, value);
+      const arrays = { ...state.arrays, [name]: { values, shape: [values.length] } };
+      return () => randomForestClassifier({ nEstimators: 3 }).restore({ ...state, arrays });
+    };
+    expect(broken("roots", 1, 1 << 20)).toThrow("its 3 trees do not begin among its");
+    expect(broken("nodes", 1, 0)).toThrow("node 0 of its trees leads nowhere");
+    expect(broken("nodes", 0, 6)).toThrow("node 0 of its trees leads nowhere");
+    const leaf = (model.state().arrays.nodes!.values as Int32Array).indexOf(-1);
+    expect(broken("nodes", leaf + 1, 1 << 20)).toThrow(`node ${leaf / 2} of its trees leads nowhere`);
+  });
+});
 
 test("a single feature is cut halfway between its classes", async () => {
   const model = await randomForestClassifier({ nEstimators: 1, bootstrap: false }).fit(

@@ -58,6 +58,17 @@ export interface Addon {
     settings: Float64Array,
     control: Int32Array,
   ): Promise<(Int32Array | Float32Array)[]>;
+  walkForest(
+    device: Handle,
+    x: Float32Array,
+    nodes: Int32Array,
+    thresholds: Float32Array,
+    values: Float32Array,
+    roots: Int32Array,
+    settings: Float64Array,
+    shares: Float32Array,
+    control: Int32Array,
+  ): Promise<void>;
 }
 
 /** Loads the addon: a local build, else the one that came with the package. Throws a UserError that lists what was tried. */

@@ -80,6 +80,14 @@ export function cpuLearners(addon: Addon, device: Handle, threads: number): Lear
         values: flat[3 * t + 2] as Float32Array,
       }));
     },
+    async walkForest(x, columns, { nodes, thresholds, values, roots }, classes, watch) {
+      const numbers = Float64Array.of(columns, classes);
+      const shares = new Float32Array((x.length / columns) * classes);
+      await watched(watch, (control) =>
+        addon.walkForest(device, x, nodes, thresholds, values, roots, numbers, shares, control),
+      );
+      return shares;
+    },
   };
 }
 
