@@ -28,11 +28,11 @@ export interface HogOptions {
 const epsilon = 1e-5;
 
 /**
- * Histograms of oriented gradients (Dalal and Triggs, 2005), with scikit-image's parameters and, unless `interpolate`, values: of grey images,
- * as pixels of [0, 1], [images, blocks x cells x orientations]. Where a gradient lies on the edge of two bins, the last bit
- * of its angle decides: it is the correctly rounded one here, as with scikit-image where NumPy takes the C library's
- * arctangent; NumPy's own for AVX-512 is off by a bit now and then. Throws a UserError on impossible settings and on
- * images smaller than a block.
+ * Histograms of oriented gradients (Dalal and Triggs, 2005), with scikit-image's parameters and values but for `signed` and
+ * `interpolate`: of grey images, as pixels of [0, 1], [images, blocks x cells x orientations]. Where a gradient lies on the
+ * edge of two bins, the last bit of its angle decides: it is the correctly rounded one here, as with scikit-image where
+ * NumPy takes the C library's arctangent; NumPy's own for AVX-512 is off by a bit now and then. Throws a UserError on
+ * impossible settings and on images smaller than a block.
  */
 export async function hogFeatures(
   images: LabelledImages,

@@ -12,6 +12,8 @@ interface Case {
     cells_per_block?: [number, number];
     block_norm?: BlockNorm;
     transform_sqrt?: boolean;
+    signed?: boolean;
+    interpolate?: boolean;
   };
   readonly length: number;
   /** The first 400 features of the first two images. */
@@ -29,14 +31,24 @@ const images = {
 };
 
 for (const { options, length, first, sums } of fixture<Case[]>("hog.json"))
-  test(`equals scikit-image with ${JSON.stringify(options)}`, async () => {
-    const { orientations, pixels_per_cell, cells_per_block, block_norm, transform_sqrt } = options;
+  test(`equals ${options.signed || options.interpolate ? "tents in NumPy" : "scikit-image"} with ${JSON.stringify(options)}`, async () => {
+    const {
+      orientations,
+      pixels_per_cell,
+      cells_per_block,
+      block_norm,
+      transform_sqrt,
+      signed,
+      interpolate,
+    } = options;
     const found = await hogFeatures(images, {
       ...(orientations && { orientations }),
       ...(pixels_per_cell && { pixelsPerCell: pixels_per_cell }),
       ...(cells_per_block && { cellsPerBlock: cells_per_block }),
       ...(block_norm && { blockNorm: block_norm }),
       ...(transform_sqrt && { transformSqrt: transform_sqrt }),
+      ...(signed && { signed }),
+      ...(interpolate && { interpolate }),
     });
     expect(found.columns).toBe(length);
     const shown = Math.min(length, 400);
