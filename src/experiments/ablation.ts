@@ -49,8 +49,8 @@ export interface Setting {
   readonly batchSize: number;
   readonly momentum: number;
   /**
-   * Each variant keeps the one that is best on the validation images under the first seed; where that is the smallest or
-   * the largest of several, smaller or larger ones are tried, too.
+   * Each variant keeps the one that is best on the validation images under the first seed; where that is the largest of
+   * several, or no better than the smallest, larger or smaller ones are tried, too.
    */
   readonly learningRates: readonly number[];
   readonly seeds: readonly number[];
@@ -343,17 +343,17 @@ function conditionsOf(
   return { data, ...shared, size, ...design, learningRate, seed };
 }
 
-/** Of equals the one with the largest rate: where nothing is learned yet, more is worth a try. */
+/** Of equals the one with the largest rate: where nothing is learned yet, more is worth a try, then less. */
 function bestOf(trials: readonly Trial[]): Trial {
   return trials.reduce((a, b) => (lastValidation(b) >= lastValidation(a) ? b : a));
 }
 
-/** The learning rate to try next, if the best is the smallest or the largest. */
+/** The learning rate to try next, if the best is the largest, or none is better than the smallest. */
 function beyond(trials: readonly Trial[]): number | undefined {
-  const best = bestOf(trials);
+  const [best, smallest] = [bestOf(trials), trials[0]!];
   if (best === trials.at(-1)) return ladder.find((rate) => rate > best.learningRate);
-  if (best === trials[0]) return ladder.findLast((rate) => rate < best.learningRate);
-  return undefined;
+  if (lastValidation(smallest) < lastValidation(best)) return undefined;
+  return ladder.findLast((rate) => rate < smallest.learningRate);
 }
 
 function lastValidation({ epochs, diverged }: Trial): number {

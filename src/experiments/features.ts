@@ -1,5 +1,6 @@
 import {
   concatFeatures,
+  type HogOptions,
   hogFeatures,
   type Matrix,
   matrix,
@@ -37,6 +38,8 @@ export interface FeatureSet {
 
 const components = 50;
 const hog = { orientations: 9, pixelsPerCell: [4, 4], cellsPerBlock: [2, 2] } as const;
+/** As in Dalal and Triggs's paper; signs were chosen on training images that were held out. */
+const interpolatedHog = { ...hog, signed: true, interpolate: true } as const;
 const words = { nWords: 256, patchSize: 6, assignment: "soft" } as const;
 const filters = { nFilters: 64, kernelSize: 5, poolSize: 4 } as const;
 /** Powers of ten that a pixel may be stretched or shrunk by. */
@@ -68,12 +71,17 @@ export const featureSets: readonly FeatureSet[] = [
   {
     name: "HOG",
     settings: hog,
-    make: ({ data }, work) => hogOf(data, work),
+    make: ({ data }, work) => hogOf(data, hog, work),
+  },
+  {
+    name: "interpolated HOG",
+    settings: interpolatedHog,
+    make: ({ data }, work) => hogOf(data, interpolatedHog, work),
   },
   {
     name: "HOG and pixels",
     settings: hog,
-    make: async ({ data }, work) => besides(await hogOf(data, work), ofBoth(data, pixelFeatures)),
+    make: async ({ data }, work) => besides(await hogOf(data, hog, work), ofBoth(data, pixelFeatures)),
   },
   {
     name: "visual words",
@@ -97,7 +105,7 @@ export const featureSets: readonly FeatureSet[] = [
     settings: hog,
     isLearned: true,
     make: async ({ data, alexnet }, work) =>
-      besides(await learned(data, await alexnet(), work), await hogOf(data, work)),
+      besides(await learned(data, await alexnet(), work), await hogOf(data, hog, work)),
   },
 ];
 
@@ -121,8 +129,8 @@ function totalVariance({ values, rows, columns }: Matrix): number {
   return sums.reduce((total, sum, j) => total + squares[j]! / rows - (sum / rows) ** 2, 0);
 }
 
-async function hogOf({ train, test }: ImageSet, work: WorkOptions): Promise<Features> {
-  return { train: await hogFeatures(train, hog, work), test: await hogFeatures(test, hog, work) };
+async function hogOf({ train, test }: ImageSet, options: HogOptions, work: WorkOptions): Promise<Features> {
+  return { train: await hogFeatures(train, options, work), test: await hogFeatures(test, options, work) };
 }
 
 function ofBoth({ train, test }: ImageSet, make: (images: LabelledImages) => Matrix): Features {

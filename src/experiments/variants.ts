@@ -1,6 +1,8 @@
 import { elementCount, type Shape } from "../core/shape.js";
 import * as nn from "../nn/index.js";
-import { ones } from "../ops/creation.js";
+import { ones, zeros } from "../ops/creation.js";
+import { mul } from "../ops/pointwise.js";
+import { randn } from "../ops/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /** What an experiment changes of a network, and of how it is trained. */
@@ -18,6 +20,8 @@ export interface Design {
   readonly localResponse: boolean;
   /** The paper's biases of 1 instead of small random ones: those of conv2, 4, 5 and the hidden linear layers. */
   readonly biasOne: boolean;
+  /** Of the paper's normal weights, beside which its other biases are 0; PyTorch's start if left out. */
+  readonly initialDeviation?: number;
   readonly weightDecay: number;
   readonly augment: readonly string[];
 }
@@ -117,6 +121,8 @@ export const claimVariants = single(
     ["local response normalization", { localResponse: true }],
     ["weight decay 5e-4", { weightDecay: 5e-4 }],
     ["biases of 1", { biasOne: true }],
+    ["the paper's weights", { initialDeviation: 0.01 }],
+    ["the paper's weights and biases of 1", { initialDeviation: 0.01, biasOne: true }],
   ],
 );
 
@@ -185,12 +191,11 @@ function build(
 ): nn.Sequential {
   const inputShape: Shape = [1, size, size];
   const layers: nn.Module[] = [];
-  const isOne = (stage: Pick<Stage, "biasOne">): boolean => design.biasOne && stage.biasOne === true;
   let channels = 1;
   stages.forEach((stage, place) => {
     const { outputs, window, pools } = stage;
     layers.push(
-      withBias(nn.conv2d(channels, outputs, window), isOne(stage)),
+      started(nn.conv2d(channels, outputs, window), design, stage.biasOne),
       activations[design.activation](),
     );
     if (design.localResponse && place < 2) layers.push(nn.localResponseNorm({ k: 2, alpha: 5e-4 }));
@@ -200,12 +205,11 @@ function build(
   layers.push(nn.flatten());
   let features = elementCount(nn.sequential(inputShape, ...layers).outputShape());
   for (const outputs of hidden) {
-    const layer = withBias(nn.linear(features, outputs), isOne({ biasOne: true }));
-    layers.push(layer, activations[design.activation]());
+    layers.push(started(nn.linear(features, outputs), design, true), activations[design.activation]());
     if (design.dropout) layers.push(nn.dropout({ p: 0.5 }));
     features = outputs;
   }
-  return nn.sequential(inputShape, ...layers, nn.linear(features, 10));
+  return nn.sequential(inputShape, ...layers, started(nn.linear(features, 10), design));
 }
 
 function pooling({ pooling, overlapping }: Design): nn.Module {
@@ -213,7 +217,17 @@ function pooling({ pooling, overlapping }: Design): nn.Module {
   return pooling === "max" ? nn.maxPool2d(window) : nn.avgPool2d(window);
 }
 
-function withBias<Layer extends { readonly bias: Tensor | null }>(layer: Layer, isOne: boolean): Layer {
-  if (isOne && layer.bias) layer.bias.assign(ones(layer.bias.shape));
+/** A layer with the initial weights of a design; `biasOne` where the paper starts this layer's biases at 1. */
+function started<Layer extends { readonly weight: Tensor; readonly bias: Tensor | null }>(
+  layer: Layer,
+  design: Design,
+  biasOne = false,
+): Layer {
+  const { weight, bias } = layer;
+  if (design.initialDeviation !== undefined) {
+    weight.assign(mul(randn(weight.shape), design.initialDeviation));
+    bias?.assign(zeros(bias.shape));
+  }
+  if (design.biasOne && biasOne) bias?.assign(ones(bias.shape));
   return layer;
 }
