@@ -3,6 +3,7 @@
 #include "forest.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -149,6 +150,16 @@ class Grower {
 
 constexpr int64_t kTaskRows = 512, kWalkTrees = 4;
 
+bool allFinite(const float* x, int64_t n) {
+  uint32_t bad = 0;
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits;
+    std::memcpy(&bits, x + i, sizeof bits);
+    bad |= (bits & 0x7f800000) == 0x7f800000;
+  }
+  return !bad;
+}
+
 }  // namespace
 
 void growForest(Pool& pool, const Bins& bins, const int32_t* labels, const ForestSettings& settings, std::vector<Tree>& trees,
@@ -184,7 +195,10 @@ void walkForest(Pool& pool, const Forest& forest, const float* x, int64_t rows, 
             for (int64_t c = 0; c < classes; c++) sum[c] += leaf[c];
           }
       }
-    for (int64_t i = 0; i < (end - begin) * classes; i++) shares[begin * classes + i] = float(sums[i] / double(trees));
+    for (int64_t row = begin; row < end; row++) {
+      const double scale = allFinite(x + row * columns, columns) ? double(trees) : std::nan("");
+      for (int64_t c = 0; c < classes; c++) shares[row * classes + c] = float(sums[(row - begin) * classes + c] / scale);
+    }
     __atomic_add_fetch(control + 1, int32_t(end - begin), __ATOMIC_RELAXED);
   });
 }

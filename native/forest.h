@@ -40,7 +40,8 @@ struct Forest {
 void growForest(Pool& pool, const Bins& bins, const int32_t* labels, const ForestSettings& settings, std::vector<Tree>& trees,
                 int32_t* control);
 
-// The mean of the leaves that each of x's rows falls into: shares [rows][classes], each class summed tree by tree.
+// The mean of the leaves that each of x's rows falls into: shares [rows][classes], each class summed tree by tree; NaN for
+// a row that holds what is no finite number.
 void walkForest(Pool& pool, const Forest& forest, const float* x, int64_t rows, int64_t columns, float* shares, int32_t* control);
 
 }  // namespace flybrick

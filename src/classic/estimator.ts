@@ -87,12 +87,17 @@ export abstract class Estimator {
 
   /** Throws a UserError unless it is fitted and `x` has as many features, all of them finite. No rows are fine. */
   protected requireFeatures(x: Matrix): void {
+    this.requireColumns(x);
+    if (x.rows > 0) requireFinite(x);
+  }
+
+  /** Throws a UserError unless it is fitted and `x` has as many features. */
+  protected requireColumns(x: Matrix): void {
     this.requireFitted();
     if (x.columns !== this.columns)
       throw new UserError(
         `x has ${x.columns} features and this ${this.kind} was fitted on ${this.columns}; give the same features`,
       );
-    if (x.rows > 0) requireFinite(x);
   }
 }
 

@@ -1,6 +1,7 @@
 import { UserError } from "../core/errors.js";
-import type { Bins, GrownForest } from "../devices/learners.js";
+import type { GrownForest } from "../devices/learners.js";
 import { currentDevice } from "../tensor/evaluate.js";
+import { binFeatures } from "./bin_features.js";
 import {
   Classifier,
   isCount,
@@ -12,7 +13,7 @@ import {
   type WorkOptions,
 } from "./estimator.js";
 import { growForest } from "./grow_forest.js";
-import { type Matrix, requireMemory } from "./matrix.js";
+import { type Matrix, requireFinite, requireMemory, row } from "./matrix.js";
 
 export interface ForestOptions {
   /** Trees; 100 if left out. */
@@ -31,7 +32,6 @@ export interface ForestOptions {
   readonly randomState?: number;
 }
 
-const bins = 256;
 /** So many rows are walked here, before a device's threads would have begun. */
 const fewRows = 8;
 
@@ -151,25 +151,30 @@ export class Forest extends Classifier {
     return { nodes, thresholds, values, roots };
   }
 
+  /** A walk finds by itself what is no finite number. */
+  protected override requireFeatures(x: Matrix): void {
+    this.requireColumns(x);
+  }
+
   /** Mean class shares of the leaves [rows, classes], in the order of `classes`; the same bits on every device. */
   async predictProba(x: Matrix, options: WorkOptions = {}): Promise<Float32Array> {
     this.requireFeatures(x);
-    return this.shares(x, options);
-  }
-
-  private async shares(x: Matrix, options: WorkOptions): Promise<Float32Array> {
     const { learners } = currentDevice();
     const { signal, onProgress } = options;
     const classes = this.classes.length;
-    if (!learners || x.rows <= fewRows) return walk(this.trees(), x, classes, options);
-    return learners.walkForest(x.values, x.columns, this.trees(), classes, {
-      signal,
-      onProgress: (done) => onProgress?.({ what: "examples", done, total: x.rows }),
-    });
+    const shares =
+      learners && x.rows > fewRows
+        ? await learners.walkForest(x.values, x.columns, this.trees(), classes, {
+            signal,
+            onProgress: (done) => onProgress?.({ what: "examples", done, total: x.rows }),
+          })
+        : await walk(this.trees(), x, classes, options);
+    if (shares.some(Number.isNaN)) requireFinite(x);
+    return shares;
   }
 
   protected override async decide(x: Matrix, options: WorkOptions): Promise<Int32Array> {
-    return largestInRows(await this.shares(x, options), this.classes.length);
+    return largestInRows(await this.predictProba(x, options), this.classes.length);
   }
 }
 
@@ -192,7 +197,8 @@ async function walk(
       const leaf = nodes[2 * node + 1]! * classes;
       for (let c = 0; c < classes; c++) sums[c]! += values[leaf + c]!;
     }
-    for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / roots.length;
+    const scale = row(x, i).every(Number.isFinite) ? roots.length : Number.NaN;
+    for (let c = 0; c < classes; c++) out[i * classes + c] = sums[c]! / scale;
     if (i % 64 === 63) await stepper.step(i + 1);
   }
   return out;
@@ -224,46 +230,4 @@ export function randomForestClassifier(options: ForestOptions = {}): Forest {
 /** Extremely randomised trees (Geurts, Ernst and Wehenkel, 2006), as scikit-learn's ExtraTreesClassifier. */
 export function extraTreesClassifier(options: ForestOptions = {}): Forest {
   return new Forest("extraTreesClassifier", options);
-}
-
-/**
- * A bin for each distinct value where there are at most 256, else bins of about as many examples each. Progress counts
- * features.
- */
-export async function binFeatures(x: Matrix, options: WorkOptions = {}): Promise<Bins> {
-  const { rows, columns, values } = x;
-  const codes = new Uint8Array(rows * columns);
-  const lows = new Float32Array(columns * bins);
-  const highs = new Float32Array(columns * bins);
-  const column = new Float32Array(rows);
-  const stepper = new Stepper(options, "features", columns);
-  for (let j = 0; j < columns; j++) {
-    for (let i = 0; i < rows; i++) column[i] = values[i * columns + j]!;
-    const sorted = column.slice().sort();
-    let distinct = 1;
-    for (let i = 1; i < rows; i++) if (sorted[i] !== sorted[i - 1]) distinct++;
-    const wanted = distinct <= bins ? 1 : rows / bins;
-    let [bin, filled] = [0, 0];
-    lows[j * bins] = sorted[0]!;
-    for (let i = 0; i < rows; i++) {
-      if (i > 0 && sorted[i] !== sorted[i - 1] && filled >= wanted * (distinct <= bins ? 1 : bin + 1)) {
-        bin++;
-        lows[j * bins + bin] = sorted[i]!;
-      }
-      highs[j * bins + bin] = sorted[i]!;
-      filled++;
-    }
-    const tops = highs.subarray(j * bins, j * bins + bin + 1);
-    for (let i = 0; i < rows; i++) {
-      let [low, high] = [0, bin];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (column[i]! <= tops[middle]!) high = middle;
-        else low = middle + 1;
-      }
-      codes[j * rows + i] = low;
-    }
-    await stepper.step(j + 1);
-  }
-  return { codes, lows, highs };
 }

@@ -123,7 +123,10 @@ export interface Learners {
     watch: Watch,
   ): Promise<LinearSvmSolution[]>;
   growForest(bins: Bins, labels: Int32Array, settings: ForestSettings, watch: Watch): Promise<GrownTree[]>;
-  /** The mean class shares of the leaves that each row falls into [rows, classes]: sums in double, tree by tree. */
+  /**
+   * The mean class shares of the leaves that each row falls into [rows, classes]: sums in double, tree by tree. NaN for a
+   * row that holds what is no finite number.
+   */
   walkForest(
     x: Float32Array,
     columns: number,

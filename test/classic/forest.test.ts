@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { binFeatures } from "../../src/classic/forest.js";
+import { binFeatures } from "../../src/classic/bin_features.js";
 import {
   extraTreesClassifier,
   type FitProgress,
@@ -124,6 +124,23 @@ describe("prediction on the device's threads", async () => {
     expect(told.at(-1)).toBe(1000);
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(model.predict(many, { signal })).rejects.toThrow("enough");
+  });
+
+  test("what is no finite number is told of, wherever it stands", async () => {
+    useDevice(devices[0]!);
+    const model = await randomForestClassifier({ nEstimators: 5 }).fit(x, y);
+    for (const device of [openReference(), ...devices])
+      for (const [at, value] of [
+        [0, Number.NaN],
+        [700 * 6 + 3, Number.POSITIVE_INFINITY],
+        [1100 * 6 - 1, Number.NEGATIVE_INFINITY],
+      ] as const) {
+        useDevice(device);
+        const wrong = matrix(many.values.with(at, value), 1100, 6);
+        const told = `x holds ${value} in row ${Math.floor(at / 6)}, column ${at % 6}; remove`;
+        await expect(model.predictProba(wrong)).rejects.toThrow(told);
+        await expect(model.predict(wrong)).rejects.toThrow(told);
+      }
   });
 
   test("a damaged model is refused before anything follows its nodes", async () => {
@@ -298,6 +315,7 @@ describe("bins", () => {
     expect([...codes]).toEqual([2, 0, 2, 1]);
     expect([...lows.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
     expect([...highs.subarray(0, 3)]).toEqual([-2, 0.5, 7]);
+    expect([...(await binFeatures(matrix([0, -0, 1], 3, 1))).codes]).toEqual([0, 0, 1]);
     const whole = Float32Array.from({ length: 1000 }, (_, i) => i % 256);
     expect((await binFeatures(matrix(whole, 1000, 1))).codes.every((code, i) => code === i % 256)).toBe(true);
   });
