@@ -5,7 +5,7 @@ import type { State } from "./state.js";
 import type { Strings } from "./strings.js";
 import type { Answer } from "./trainer.js";
 
-/** Where a host offers the full set: its folder's address, in a `meta` of index.html. */
+/** Where the full set may be had, as the host says in a `meta` of index.html. */
 const offered = document.querySelector<HTMLMetaElement>('meta[name="flybrick-data"]')?.content ?? "";
 
 /** Where images come from: the page's sample, files of the visitor's, or a folder's address. */

@@ -15,6 +15,7 @@ export class Trainer {
   /** Records are written one after the other; the last one that waits is enough. */
   private writing: Promise<void> | undefined;
   private isStale = false;
+  private later: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly onChange: () => void,
@@ -111,11 +112,14 @@ export class Trainer {
     const run = this.runs.find(({ number }) => number === report.run);
     if (!run) return;
     take(run, report);
-    if (report.type !== "progress" && report.type !== "data") this.record();
+    if (report.type === "curve") this.later ??= setTimeout(() => this.record(), 500);
+    else if (report.type !== "progress" && report.type !== "data") this.record();
     this.onChange();
   }
 
   private record(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
     this.isStale = true;
     this.writing ??= this.writeRecords().finally(() => {
       this.writing = undefined;

@@ -1,5 +1,5 @@
 // Takes pictures of the playground in Debian's chromium, while it trains on SwiftShader: npm run picture:playground [folder]
-// (build/pictures unless told). It needs npm run build:playground and npm ci --prefix test/pages before.
+// (build/pictures unless told), and as a reload finds it then. It needs npm run build:playground and npm ci --prefix test/pages before.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openBrowser } from "./browser.js";
@@ -27,8 +27,17 @@ try {
     await page.locator("#status", { hasText: /Epoch 2|第 2\/2/ }).waitFor({ timeout: 180_000 });
     await page.click("#pause");
     await page.screenshot({ path: join(folder, `${name}-training.png`), fullPage: true });
+    await page.locator("#status", { hasText: /^Paused|^已暂停/ }).waitFor();
+    await page.reload();
+    await page.locator("#status", { hasText: /Go on|继续/ }).waitFor();
+    for (const panel of ["#data", "#files"]) await page.click(`${panel} summary`);
+    await page.selectOption("#data-source", "address");
+    await page.fill("#data-address", "nowhere");
+    await page.click("#data-load");
+    await page.locator("#data-said.wrong").waitFor();
+    await page.screenshot({ path: join(folder, `${name}-reloaded.png`), fullPage: true });
     await page.close();
-    console.log(`${name}: two pictures in ${folder}`);
+    console.log(`${name}: three pictures in ${folder}`);
   }
 } finally {
   await browser.close();

@@ -60,6 +60,8 @@ async function serve(answer: (path: string) => Promise<[string, string | Uint8Ar
       response.writeHead(200, {
         "content-type": type,
         "content-length": Buffer.byteLength(content),
+        // Data may be asked for from another origin.
+        "access-control-allow-origin": "*",
         ...(pathname === "/plain" ? {} : isolation),
       });
       response.end(content);
