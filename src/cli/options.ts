@@ -124,7 +124,7 @@ export function addDeviceOptions(command: Command): Command {
     .addOption(
       new Option(
         "--convolution <how>",
-        "of the devices cpu and wasm: the fastest, never Winograd, Winograd wherever it applies",
+        "how convolutions are computed: the fastest way, never by Winograd, by Winograd wherever it applies",
       )
         .choices(convolutionAlgorithms)
         .default("auto"),

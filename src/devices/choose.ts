@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { Device, DeviceReport } from "./device.js";
+import type { KernelOptions } from "./webgpu/adapter.js";
 import type { TuningStore } from "./webgpu/tuning.js";
-import type { VariantOption } from "./webgpu/variants.js";
 
 /** Ways to open devices, in the order they are tried. */
 export type Openers<Options> = Readonly<Record<string, (options: Options) => Promise<Device>>>;
@@ -20,17 +20,17 @@ export function requireThreads(threads: number | undefined): void {
 }
 
 /** A device on the adapter that is found; the device's code is loaded once there is something for it. */
-export async function openGpu(source: GpuSource, variant?: VariantOption): Promise<Device> {
+export async function openGpu(source: GpuSource, options?: KernelOptions): Promise<Device> {
   const { gpu, adapter } = await source.find();
-  return (await import("./webgpu/adapter.js")).openTuned(gpu, adapter, await source.store(), variant);
+  return (await import("./webgpu/adapter.js")).openTuned(gpu, adapter, await source.store(), options);
 }
 
 /** The GPU, where there is a real one: a software adapter is slower than a processor's own devices. */
-export async function openRealGpu(source: GpuSource, variant?: VariantOption): Promise<Device | null> {
+export async function openRealGpu(source: GpuSource, options?: KernelOptions): Promise<Device | null> {
   try {
     const found = await source.find();
     const one: GpuSource = { ...source, find: async () => found };
-    return (await isReal(found.adapter)) ? await openGpu(one, variant) : null;
+    return (await isReal(found.adapter)) ? await openGpu(one, options) : null;
   } catch {
     // `devices` says why.
     return null;

@@ -24,7 +24,7 @@ export type DeviceName = (typeof deviceNames)[number];
 export interface DeviceOptions {
   /** Threads of the CPU device and of WebAssembly; as many as the process may use if left out. */
   threads?: number;
-  /** How these two compute convolutions; `auto`, the fastest, if left out. */
+  /** How they compute convolutions, WebGPU too; `auto`, the fastest, if left out. */
   convolution?: ConvolutionAlgorithm;
   /**
    * How WebGPU's kernels are cut up: `auto` (if left out), the fastest by a measurement at the adapter's first use, which
@@ -68,9 +68,9 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
     );
   }
   requireThreads(options.threads);
-  if (name === "webgpu") return openGpu(gpuSource, options.variant);
+  if (name === "webgpu") return openGpu(gpuSource, options);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu(gpuSource, options.variant)) ?? openFirst(processors, options);
+  return (await openRealGpu(gpuSource, options)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */

@@ -22,7 +22,7 @@ export type DeviceName = "auto" | Named;
 export interface DeviceOptions {
   /** Threads of WebAssembly. If left out, as many as the processor has where the page is cross-origin isolated, else 1. */
   readonly threads?: number;
-  /** How WebAssembly computes convolutions; `auto`, the fastest, if left out. */
+  /** How WebAssembly and WebGPU compute convolutions; `auto`, the fastest, if left out. */
   readonly convolution?: ConvolutionAlgorithm;
   /** Where WebAssembly's files lie, unless a bundler sees to it. */
   readonly wasm?: WasmFiles;
@@ -68,9 +68,9 @@ export async function openDevice(name: DeviceName = "auto", options: DeviceOptio
       `there is no device named ${JSON.stringify(name)} in a browser; choose one of ${names.join(", ")}`,
     );
   requireThreads(options.threads);
-  if (name === "webgpu") return openGpu(gpuSource, options.variant);
+  if (name === "webgpu") return openGpu(gpuSource, options);
   if (name !== "auto") return processors[name](options);
-  return (await openRealGpu(gpuSource, options.variant)) ?? openFirst(processors, options);
+  return (await openRealGpu(gpuSource, options)) ?? openFirst(processors, options);
 }
 
 /** Every device, in the order "auto" tries them, with what it is or why it cannot be used. */

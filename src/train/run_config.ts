@@ -27,7 +27,7 @@ export interface RunConfig extends RecipeSettings {
   readonly keepCheckpoints?: number;
   /** Epochs without a better test accuracy that end the run. */
   readonly earlyStopping?: number;
-  /** How the CPU device computes convolutions, since it decides the last bits; `auto` if left out. */
+  /** How convolutions are computed, since it decides the last bits; `auto` if left out. */
   readonly convolution?: ConvolutionAlgorithm;
   /** Which kernels WebGPU took, by class of problem, since they may decide the last bits; left out elsewhere. */
   readonly variants?: Readonly<Record<string, string>>;

@@ -2,13 +2,20 @@ import { spawnSync } from "node:child_process";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { DType, HostArray } from "../../src/core/dtype.js";
 import { call, constant, core, type Expr, input } from "../../src/core/expression.js";
-import type { Operand, Plan, Step } from "../../src/core/plan.js";
+import type { Plan, Step } from "../../src/core/plan.js";
 import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
 import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js";
 import { openCpu } from "../../src/devices/cpu/cpu.js";
 import { convolutionAlgorithms } from "../../src/devices/device.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 import { renderTiles } from "../../src/render/cpu.js";
+import {
+  biasedProduct,
+  convolutionPasses,
+  inPlace,
+  mixedOperands,
+  type StepCase,
+} from "../support/step_cases.js";
 import {
   at,
   bytes,
@@ -19,6 +26,7 @@ import {
   nhwc,
   planOf,
   pointwise,
+  relativeL2,
   restartNumbers,
   runOn,
   step,
@@ -68,14 +76,11 @@ async function check(
   }
 }
 
-function relativeL2(actual: HostArray, expected: HostArray): number {
-  let wrong = 0;
-  let size = 0;
-  for (let i = 0; i < expected.length; i++) {
-    wrong += (actual[i]! - expected[i]!) ** 2;
-    size += expected[i]! ** 2;
-  }
-  return Math.sqrt(wrong / size);
+function checkCase(
+  { tensors, steps, ...numbers }: StepCase,
+  options: Parameters<typeof check>[2] = {},
+): Promise<void> {
+  return check(tensors, steps, { ...numbers, ...options });
 }
 
 describe("scalar table", () => {
@@ -146,39 +151,8 @@ describe("rows that share an instruction", () => {
 });
 
 describe("operands", () => {
-  it("dense, broadcast, strided, reversed, byte, scalar and index operands together", async () => {
-    const shape = [37, 21, 13];
-    const count = elementCount(shape);
-    const tensors = [
-      floats(count),
-      floats(13),
-      floats(37),
-      floats(2 * count),
-      bytes(count),
-      floats(1),
-      floats(count),
-    ];
-    const extras: Operand[] = [
-      at(0, "f32", shape),
-      at(1, "f32", shape, [0, 0, 1]),
-      at(2, "f32", shape, [1, 0, 0]),
-      at(3, "f32", shape, [2, 74, 74 * 21]),
-      at(0, "f32", shape, [-273, 13, 1], 273 * 36),
-      at(4, "u8", shape),
-      at(5, "f32", shape, [0, 0, 0]),
-      { kind: "scalar", slot: 0, type: "f32", shape },
-      { kind: "iota", shape, strides: [273, 13, 1], offset: 5 },
-    ];
-    let expr = x(0);
-    for (let i = 1; i < 5; i++) expr = call(i % 2 ? "mul" : "add", expr, x(i));
-    expr = call("add", expr, call("f32FromI32", input(5, "i32")));
-    expr = call("add", call("mul", expr, x(6)), x(7));
-    expr = call("add", expr, call("f32FromI32", call("i32FromU32", input(8, "u32"))));
-    await check(tensors, [step(pointwise, shape, [], [{ target: at(6, "f32", shape), expr }], extras)], {
-      scalars: [0.3],
-      types: ["f32"],
-    });
-  });
+  it("dense, broadcast, strided, reversed, byte, scalar and index operands together", () =>
+    checkCase(mixedOperands([37, 21, 13])));
 
   it("layouts: [N, C, H, W] to [N, H, W, C] and back, with a bias by channel", async () => {
     const shape = [3, 10, 9, 7];
@@ -205,50 +179,7 @@ describe("operands", () => {
   });
 
   for (const count of [1, 5, 16, 511, 512, 513, 40_003]) {
-    it(`in place and several outputs, ${count} elements`, async () => {
-      const tensors = [floats(count), floats(count), bytes(count), ints(count, 9)];
-      const p = at(0, "f32", [count]);
-      const g = at(1, "f32", [count]);
-      const positive = call("gt", x(0), x(1));
-      // Swaps: each output is the other's operand.
-      await check(
-        tensors,
-        [
-          step(
-            pointwise,
-            [count],
-            [],
-            [
-              { target: p, expr: x(1) },
-              { target: g, expr: x(0) },
-            ],
-            [p, g],
-          ),
-          step(
-            pointwise,
-            [count],
-            [],
-            [{ target: p, expr: call("sub", x(0), call("mul", x(1), x(2))) }],
-            [p, g, { kind: "scalar", slot: 0, type: "f32", shape: [count] }],
-          ),
-          step(
-            pointwise,
-            [count],
-            [],
-            [
-              {
-                target: at(2, "u8", [count]),
-                expr: call("i32FromF32", call("mul", x(0), constant(300, "f32"))),
-              },
-              { target: at(3, "i32", [count]), expr: positive },
-              { target: g, expr: call("select", positive, x(0), constant(0, "f32")) },
-            ],
-            [p, g],
-          ),
-        ],
-        { scalars: [0.1], types: ["f32"] },
-      );
-    });
+    it(`in place and several outputs, ${count} elements`, () => checkCase(inPlace(count)));
   }
 });
 
@@ -387,72 +318,31 @@ describe("reductions", () => {
 });
 
 describe("products", () => {
-  it("matmul with bias and activation, transposed and batched", async () => {
-    const tensors = [floats(2 * 45 * 33), floats(2 * 33 * 21), floats(21), floats(2 * 45 * 21)];
-    const shape = [2, 45, 21];
-    await check(
-      tensors,
-      [
-        step(
-          { kind: "matmul" },
-          shape,
-          [at(0, "f32", [2, 45, 33]), at(1, "f32", [2, 33, 21], [693, 1, 33])],
-          [{ target: at(3, "f32", shape), expr: call("tanh", call("add", core(0, "f32"), x(0))) }],
-          [at(2, "f32", shape, [0, 0, 1])],
-        ),
-      ],
-      { relative: 1e-5, absolute: 1e-4 },
-    );
-  });
+  it("matmul with bias and activation, transposed and batched", () =>
+    checkCase(biasedProduct(), { relative: 1e-5, absolute: 1e-4 }));
 
-  it("conv2d and its gradients", async () => {
-    const geometry = { stride: [2, 1], padding: [1, 0, 2, 1], dilation: [1, 2], groups: 2 } as const;
-    const xs = [2, 4, 9, 8];
-    const ws = [6, 2, 3, 3];
-    const ys = [2, 6, 4, 7];
-    const tensors = [floats(576), floats(108), floats(336), floats(576), floats(108)];
-    const out = (value: number, shape: Shape, strides?: number[]) => [
-      { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
-    ];
-    await check(
-      tensors,
-      [
-        step({ kind: "conv2d", ...geometry }, ys, [at(0, "f32", xs), at(1, "f32", ws)], out(2, ys, nhwc(ys))),
-        step(
-          { kind: "conv2dInputGrad", ...geometry },
-          xs,
-          [at(2, "f32", ys, nhwc(ys)), at(1, "f32", ws)],
-          out(3, xs),
-        ),
-        step(
-          { kind: "conv2dWeightGrad", ...geometry },
-          ws,
-          [at(0, "f32", xs), at(2, "f32", ys, nhwc(ys))],
-          out(4, ws),
-        ),
-      ],
+  it("conv2d and its gradients", () =>
+    checkCase(
+      convolutionPasses({
+        images: [2, 4, 9, 8],
+        weight: [6, 2, 3, 3],
+        stride: [2, 1],
+        padding: [1, 0, 2, 1],
+        dilation: [1, 2],
+        groups: 2,
+        aboveLayout: nhwc,
+      }),
       { relative: 1e-5, absolute: 1e-4 },
-    );
-  });
+    ));
 
   it("pinned algorithms of a convolution: each close to the reference, each with bits of its own", async () => {
-    const geometry = { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 } as const;
-    const [xs, ws, ys] = [
-      [12, 20, 12, 11],
-      [18, 20, 3, 3],
-      [12, 18, 12, 11],
-    ];
-    const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape!)));
-    const out = (value: number, shape: Shape, strides?: number[]) => [
-      { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
-    ];
-    const [map, upstream] = [at(0, "f32", xs!, nhwc(xs!)), at(2, "f32", ys!, nhwc(ys!))];
-    const kernel = at(1, "f32", ws!);
-    const plan = planOf(tensors, [
-      step({ kind: "conv2d", ...geometry }, ys!, [map, kernel], out(3, ys!, nhwc(ys!))),
-      step({ kind: "conv2dInputGrad", ...geometry }, xs!, [upstream, kernel], out(4, xs!, nhwc(xs!))),
-      step({ kind: "conv2dWeightGrad", ...geometry }, ws!, [map, upstream], out(5, ws!)),
-    ]);
+    const { tensors, steps } = convolutionPasses({
+      images: [12, 20, 12, 11],
+      weight: [18, 20, 3, 3],
+      padding: [1, 1, 1, 1],
+      layout: nhwc,
+    });
+    const plan = planOf(tensors, steps);
     const expected = await runOn(reference, plan, tensors);
     for (const isa of sets) {
       const bits = new Set<string>();
@@ -488,32 +378,15 @@ describe("products", () => {
       [4100, 2, 3, 8, 3, 1, 1, 1, "winograd"],
       [1, 3, 3, 14, 31, 1, 15, 3, "auto"],
     ] as const) {
-      const outSize = Math.floor((size + 2 * padding - kernel) / stride) + 1;
-      const [xs, ws, ys] = [
-        [n, c, size, size],
-        [o, c / groups, kernel, kernel],
-        [n, o, outSize, outSize],
-      ] as const;
-      const geometry = {
+      const { tensors, steps } = convolutionPasses({
+        images: [n, c, size, size],
+        weight: [o, c / groups, kernel, kernel],
         stride: [stride, stride],
         padding: [padding, padding, padding, padding],
-        dilation: [1, 1],
         groups,
-      } as const;
-      const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
-      const out = (value: number, shape: Shape, strides?: number[]) => [
-        { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
-      ];
-      const [map, weight, upstream] = [
-        at(0, "f32", xs, nhwc(xs)),
-        at(1, "f32", ws),
-        at(2, "f32", ys, nhwc(ys)),
-      ];
-      const plan = planOf(tensors, [
-        step({ kind: "conv2d", ...geometry }, ys, [map, weight], out(3, ys, nhwc(ys))),
-        step({ kind: "conv2dInputGrad", ...geometry }, xs, [upstream, weight], out(4, xs, nhwc(xs))),
-        step({ kind: "conv2dWeightGrad", ...geometry }, ws, [map, upstream], out(5, ws)),
-      ]);
+        layout: nhwc,
+      });
+      const plan = planOf(tensors, steps);
       const expected = await runOn(reference, plan, tensors);
       for (const isa of sets)
         for (const convolution of ways) {
@@ -538,31 +411,14 @@ describe("products", () => {
       [12, 20, 12, 12, 13, [3, 3], [0, 2, 1, 0], 2, false],
       [5, 6, 16, 12, 12, [5, 5], [2, 2, 2, 2], 1, true],
     ] as const) {
-      const [top, bottom, left, right] = padding;
-      const xs = [n, c, height, width];
-      const ws = [o, c, ...kernel];
-      const ys = [
-        n,
-        o,
-        height + top + bottom - dilationY * (kernel[0] - 1),
-        width + left + right - kernel[1] + 1,
-      ];
-      const geometry = { stride: [1, 1], padding, dilation: [dilationY, 1], groups: 1 } as const;
-      const tensors = [xs, ws, ys, ys, xs, ws].map((shape) => floats(elementCount(shape)));
-      const layout = (shape: Shape) => (planar ? denseStrides(shape) : nhwc(shape));
-      const out = (value: number, shape: Shape, strides?: readonly number[]) => [
-        { target: at(value, "f32", shape, strides), expr: core(0, "f32") },
-      ];
-      const [map, weight, upstream] = [
-        at(0, "f32", xs, layout(xs)),
-        at(1, "f32", ws),
-        at(2, "f32", ys, layout(ys)),
-      ];
-      const plan = planOf(tensors, [
-        step({ kind: "conv2d", ...geometry }, ys, [map, weight], out(3, ys, layout(ys))),
-        step({ kind: "conv2dInputGrad", ...geometry }, xs, [upstream, weight], out(4, xs, layout(xs))),
-        step({ kind: "conv2dWeightGrad", ...geometry }, ws, [map, upstream], out(5, ws)),
-      ]);
+      const { tensors, steps } = convolutionPasses({
+        images: [n, c, height, width],
+        weight: [o, c, ...kernel],
+        padding,
+        dilation: [dilationY, 1],
+        layout: planar ? denseStrides : (shape) => nhwc(shape),
+      });
+      const plan = planOf(tensors, steps);
       const expected = await runOn(reference, plan, tensors);
       for (const isa of sets) {
         const [one, two, direct] = await Promise.all(

@@ -11,7 +11,12 @@ import { devices, openDevice } from "../../src/devices/open.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 import { requestAdapter } from "../../src/devices/webgpu/adapter.js";
 import { nodeGpu } from "../../src/devices/webgpu/node.js";
-import { pinnedVariants, productVariants, usualVariants } from "../../src/devices/webgpu/variants.js";
+import {
+  convolutionVariants,
+  pinnedVariants,
+  productVariants,
+  usualVariants,
+} from "../../src/devices/webgpu/variants.js";
 import { openWebgpu, type WebgpuDevice } from "../../src/devices/webgpu/webgpu.js";
 import { alexnet } from "../../src/models/alexnet.js";
 import { lenet } from "../../src/models/lenet.js";
@@ -296,17 +301,20 @@ describe("AlexNet and LeNet on the null backend", () => {
       // Code, pipelines and layouts are checked. Buffers and bind groups of maximal size are not: the null backend has none.
       for (const limits of [{}, maximalLimits]) {
         const gpu = await nullDevice(limits);
-        for (const variant of [undefined, ...productVariants.map(({ name }) => name)]) {
+        const variants = [
+          ...productVariants.map(({ name }) => pinnedVariants(name, usualVariants(true), false)),
+          ...convolutionVariants.map((convolution) => ({ ...usualVariants(false), convolution })),
+        ];
+        const counts = new Map<string, number>();
+        for (const chosen of variants) {
           gpu.pushErrorScope("validation");
-          const device = openWebgpu(
-            gpu,
-            variant ? { variants: pinnedVariants(variant, usualVariants(true), false) } : {},
-          );
+          const device = openWebgpu(gpu, { variants: chosen });
           const loop = device.prepare(plans.loop).dispatches;
           const inTrain = device.prepare(plans.inTrain).dispatches;
           expect(await gpu.popErrorScope()).toBe(null);
           expect(loop.length).toBeLessThanOrEqual(most.loop);
           expect(inTrain.length).toBeLessThanOrEqual(most.inTrain);
+          counts.set(chosen.convolution, inTrain.length);
           const { maxStorageBuffersPerShaderStage: storages, maxComputeWorkgroupsPerDimension: groups } =
             gpu.limits;
           for (const { ranges, workgroups } of [...loop, ...inTrain]) {
@@ -314,6 +322,9 @@ describe("AlexNet and LeNet on the null backend", () => {
             expect(Math.max(...workgroups)).toBeLessThanOrEqual(groups);
           }
         }
+        // AlexNet has three convolutions for Winograd, forward and by their inputs: a transform before and behind each.
+        const filtered = counts.get("direct")! + (net === alexnet ? 12 : 0);
+        expect(counts.get("winograd")).toBe(filtered);
       }
     },
   );

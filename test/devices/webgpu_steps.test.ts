@@ -1,11 +1,19 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { call, constant, core, input } from "../../src/core/expression.js";
-import type { Operand, Plan, Step } from "../../src/core/plan.js";
+import { call, constant, core } from "../../src/core/expression.js";
+import type { Plan, Step } from "../../src/core/plan.js";
 import { type Row, rows, type ScalarType } from "../../src/core/scalar.js";
-import { elementCount, type Shape } from "../../src/core/shape.js";
+import { denseStrides, elementCount, type Shape } from "../../src/core/shape.js";
 import { openReference } from "../../src/devices/reference/reference.js";
 import { productVariants } from "../../src/devices/webgpu/variants.js";
 import type { WebgpuDevice } from "../../src/devices/webgpu/webgpu.js";
+import {
+  biasedProduct,
+  convolutionPasses,
+  inPlace,
+  mixedOperands,
+  type Passes,
+  type StepCase,
+} from "../support/step_cases.js";
 import {
   at,
   bytes,
@@ -17,6 +25,7 @@ import {
   out,
   planOf,
   pointwise,
+  relativeL2,
   restartNumbers,
   runOn,
   step,
@@ -51,6 +60,15 @@ async function check(
     close(actual[i]!, one, relative, absolute, `${what} value ${i}`);
   });
 }
+
+function checkCase(
+  { tensors, steps, ...numbers }: StepCase,
+  options: Parameters<typeof check>[2] = {},
+): Promise<void> {
+  return check(tensors, steps, { ...numbers, ...options });
+}
+
+const mixedShape = [7, 11, 13] as const;
 
 describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { timeout: 120_000 }, () => {
   // GPUs may take denormal numbers as zero.
@@ -119,68 +137,25 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
     );
   }
 
-  const mixed = (): { tensors: Tensor[]; steps: Step[] } => {
-    const shape = [7, 11, 13];
-    const count = elementCount(shape);
-    const tensors = [
-      floats(count),
-      floats(13),
-      floats(7),
-      floats(2 * count),
-      bytes(count),
-      floats(1),
-      floats(count),
-    ];
-    const extras: Operand[] = [
-      at(0, "f32", shape),
-      at(1, "f32", shape, [0, 0, 1]),
-      at(2, "f32", shape, [1, 0, 0]),
-      at(3, "f32", shape, [2, 14, 14 * 11]),
-      at(0, "f32", shape, [-143, 13, 1], 143 * 6),
-      at(4, "u8", shape),
-      at(5, "f32", shape, [0, 0, 0]),
-      { kind: "scalar", slot: 0, type: "f32", shape },
-      { kind: "iota", shape, strides: [143, 13, 1], offset: 5 },
-    ];
-    let expr = x(0);
-    for (let i = 1; i < 5; i++) expr = call(i % 2 ? "mul" : "add", expr, x(i));
-    expr = call("add", expr, call("f32FromI32", typed(5, "i32")));
-    expr = call("add", call("mul", expr, x(6)), x(7));
-    expr = call("add", expr, call("f32FromI32", call("i32FromU32", input(8, "u32"))));
-    return { tensors, steps: [step(pointwise, shape, [], out(6, shape, undefined, expr), extras)] };
-  };
-
-  test("dense, broadcast, strided, reversed, byte, scalar and index operands together", async () => {
-    const { tensors, steps } = mixed();
-    await check(tensors, steps, { scalars: [0.3], types: ["f32"] });
-  });
+  test("dense, broadcast, strided, reversed, byte, scalar and index operands together", () =>
+    checkCase(mixedOperands(mixedShape)));
 
   test("the same where a dispatch binds few buffers: operands go through scratch memory", async () => {
     for (const bindings of [1, 2, 3, 5]) {
       restartNumbers();
-      const { tensors, steps } = mixed();
-      await check(tensors, steps, {
+      await checkCase(mixedOperands(mixedShape), {
         device: await openGpu({ bindings }),
-        scalars: [0.3],
-        types: ["f32"],
         what: `${bindings} bindings`,
       });
     }
-    const { tensors, steps } = mixed();
+    const { tensors, steps, types } = mixedOperands(mixedShape);
     const device = await openGpu({ bindings: 1, bindingBytes: 1024 });
-    expect(() => device.prepare(planOf(tensors, steps, ["f32"]))).toThrow(
-      /needs \d+ storage buffers.*binds 1/,
-    );
+    expect(() => device.prepare(planOf(tensors, steps, types))).toThrow(/needs \d+ storage buffers.*binds 1/);
   });
 
   test("the same where a binding holds few bytes: values are read and written in pieces", async () => {
-    const { tensors, steps } = mixed();
+    await checkCase(mixedOperands(mixedShape), { device: await openGpu({ bindingBytes: 2048 }) });
     const device = await openGpu({ bindingBytes: 1024, bindings: 12 });
-    await check(tensors, steps, {
-      device: await openGpu({ bindingBytes: 2048 }),
-      scalars: [0.3],
-      types: ["f32"],
-    });
     const big = [floats(700), floats(700), bytes(2900), bytes(2900)];
     await check(
       big,
@@ -205,38 +180,7 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
   });
 
   for (const count of [1, 5, 513, 40_003]) {
-    test(`in place and several outputs, ${count} elements`, async () => {
-      const tensors = [floats(count), floats(count), bytes(count), ints(count, 9)];
-      const p = at(0, "f32", [count]);
-      const g = at(1, "f32", [count]);
-      const positive = call("gt", x(0), x(1));
-      const rate: Operand = { kind: "scalar", slot: 0, type: "f32", shape: [count] };
-      const swapped = [
-        { target: p, expr: x(1) },
-        { target: g, expr: x(0) },
-      ];
-      const wide = call("i32FromF32", call("mul", x(0), constant(300, "f32")));
-      const three = [
-        { target: at(2, "u8", [count]), expr: wide },
-        { target: at(3, "i32", [count]), expr: positive },
-        { target: g, expr: call("select", positive, x(0), constant(0, "f32")) },
-      ];
-      await check(
-        tensors,
-        [
-          step(pointwise, [count], [], swapped, [p, g]),
-          step(
-            pointwise,
-            [count],
-            [],
-            [{ target: p, expr: call("sub", x(0), call("mul", x(1), x(2))) }],
-            [p, g, rate],
-          ),
-          step(pointwise, [count], [], three, [p, g]),
-        ],
-        { scalars: [0.1], types: ["f32"] },
-      );
-    });
+    test(`in place and several outputs, ${count} elements`, () => checkCase(inPlace(count)));
   }
 
   test("more workgroups than one dimension of a dispatch holds", async () => {
@@ -358,87 +302,94 @@ describe.skipIf(!adapter)("steps on webgpu equal the reference device's", { time
   });
 
   describe.each(productVariants.map(({ name }) => name))("products, variant %s", (variant) => {
-    test("matmul with bias and activation, transposed and batched", async () => {
-      const tensors = [floats(2 * 45 * 33), floats(2 * 33 * 21), floats(21), floats(2 * 45 * 21)];
-      const shape = [2, 45, 21];
-      const biased = call("tanh", call("add", core(0, "f32"), x(0)));
-      await check(
-        tensors,
-        [
-          step(
-            { kind: "matmul" },
-            shape,
-            [at(0, "f32", [2, 45, 33]), at(1, "f32", [2, 33, 21], [693, 1, 33])],
-            out(3, shape, undefined, biased),
-            [at(2, "f32", shape, [0, 0, 1])],
-          ),
-        ],
-        { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-4 },
-      );
-    });
+    test("matmul with bias and activation, transposed and batched", async () =>
+      checkCase(biasedProduct(), { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-4 }));
 
     // The largest tile takes software long to compile, and differs in numbers only.
     if (variant === "shared-128") return;
-    test("conv2d and its gradients: strided, dilated, padded on one side, in groups", async () => {
-      const geometry = { stride: [2, 1], padding: [1, 0, 2, 1], dilation: [1, 2], groups: 2 } as const;
-      const [xs, ws, ys] = [
-        [2, 4, 9, 8],
-        [6, 2, 3, 3],
-        [2, 6, 4, 7],
-      ];
-      const tensors = [xs, ws, ys, xs, ws].map((shape) => floats(elementCount(shape!)));
-      await check(
-        tensors,
-        [
-          step(
-            { kind: "conv2d", ...geometry },
-            ys!,
-            [at(0, "f32", xs!), at(1, "f32", ws!)],
-            out(2, ys!, nhwc(ys!)),
-          ),
-          step(
-            { kind: "conv2dInputGrad", ...geometry },
-            xs!,
-            [at(2, "f32", ys!, nhwc(ys!)), at(1, "f32", ws!)],
-            out(3, xs!),
-          ),
-          step(
-            { kind: "conv2dWeightGrad", ...geometry },
-            ws!,
-            [at(0, "f32", xs!), at(2, "f32", ys!, nhwc(ys!))],
-            out(4, ws!),
-          ),
-        ],
+    test("conv2d and its gradients: strided, dilated, padded on one side, in groups", async () =>
+      checkCase(
+        convolutionPasses({
+          images: [2, 4, 9, 8],
+          weight: [6, 2, 3, 3],
+          stride: [2, 1],
+          padding: [1, 0, 2, 1],
+          dilation: [1, 2],
+          groups: 2,
+          aboveLayout: nhwc,
+        }),
         { device: await openGpu({ variant }), relative: 1e-5, absolute: 1e-3 },
-      );
-    });
+      ));
   });
 
-  test("conv2d and its input gradient where a row is read once for all taps", async () => {
-    const geometry = { stride: [2, 1], padding: [1, 1, 2, 0], dilation: [1, 1], groups: 2 } as const;
-    const [xs, ws, ys] = [
-      [2, 4, 7, 11],
-      [6, 2, 3, 3],
-      [2, 6, 4, 11],
-    ];
-    await check(
-      [xs, ws, ys, xs].map((shape) => floats(elementCount(shape!))),
-      [
-        step(
-          { kind: "conv2d", ...geometry },
-          ys!,
-          [at(0, "f32", xs!, nhwc(xs!)), at(1, "f32", ws!)],
-          out(2, ys!),
-        ),
-        step(
-          { kind: "conv2dInputGrad", ...geometry },
-          xs!,
-          [at(2, "f32", ys!), at(1, "f32", ws!)],
-          out(3, xs!),
-        ),
-      ],
+  test("conv2d and its input gradient where a row is read once for all taps", () =>
+    checkCase(
+      convolutionPasses({
+        images: [2, 4, 7, 11],
+        weight: [6, 2, 3, 3],
+        stride: [2, 1],
+        padding: [1, 1, 2, 0],
+        groups: 2,
+        layout: nhwc,
+        aboveLayout: denseStrides,
+      }),
       { relative: 1e-5, absolute: 1e-4 },
+    ));
+
+  test.each([
+    [
+      "padded on one side, with a bias and ReLU",
+      { images: [2, 17, 7, 6], weight: [18, 17, 3, 3], padding: [1, 0, 2, 1] },
+    ],
+    [
+      "in groups, channels last, wider than the kernel",
+      { images: [1, 32, 5, 9], weight: [34, 16, 3, 3], padding: [3, 3, 3, 3], groups: 2, layout: nhwc },
+    ],
+    ["of one pixel", { images: [3, 16, 3, 3], weight: [16, 16, 3, 3] }],
+  ] satisfies [string, Passes][])("convolutions by Winograd, %s", async (_, passes) => {
+    const expr = call("relu", call("add", core(0, "f32"), x(0)));
+    const { tensors, steps } = convolutionPasses({ ...passes, expr });
+    const [forward] = steps as [Step];
+    const bias = at(6, "f32", forward.shape, [0, 1, 0, 0]);
+    const all = [...tensors, floats(forward.shape[1]!)];
+    const plan = planOf(all, [{ ...forward, extras: [bias] }, ...steps.slice(1)]);
+    const expected = await runOn(reference, plan, all);
+    const direct = await runOn(usual!, plan, all);
+    const ways = ["winograd", "winograd-precise"] as const;
+    const found = await Promise.all(
+      ways.map(async (convolution) => {
+        const device = await openGpu({ convolution });
+        // Transforms, product and transform, twice; the weight gradient directly.
+        expect(device.prepare(plan).dispatches.length).toBe(7);
+        const results = await runOn(device, plan, all);
+        return results;
+      }),
     );
+    for (const value of [3, 4]) {
+      for (const results of found) {
+        expect(relativeL2(results[value]!, expected[value]!)).toBeLessThan(1e-5);
+        expect(results[value]).not.toEqual(direct[value]);
+      }
+      expect(found[0]![value]).not.toEqual(found[1]![value]);
+    }
+  });
+
+  test("convolutions by Winograd where a binding holds few bytes, or too few to take it", async () => {
+    const { tensors, steps } = convolutionPasses({ images: [1, 17, 7, 6], weight: [18, 17, 3, 3] });
+    const plan = planOf(tensors, steps.slice(0, 1));
+    const runIn = async (options: Parameters<typeof openGpu>[0], dispatches: number) => {
+      const device = await openGpu(options);
+      const prepared = device.prepare(plan);
+      expect(prepared.dispatches.length).toBe(dispatches);
+      return { results: await runOn(device, plan, tensors), arenaBytes: prepared.arenaBytes };
+    };
+    const convolution = "winograd";
+    const whole = await runIn({ convolution }, 3);
+    const inPieces = await runIn({ convolution, bindings: 12, bindingBytes: 16_384 }, 3);
+    expect(inPieces.results).toEqual(whole.results);
+    const direct = await runIn({}, 1);
+    expect(await runIn({ convolution, bindings: 4, bindingBytes: 16_384 }, 1)).toEqual(direct);
+    expect(whole.results).not.toEqual(direct.results);
   });
 
   test("sums that several share: the update rides on the second step, in place", async () => {

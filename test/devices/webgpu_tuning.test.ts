@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { openTuned, requestAdapter } from "../../src/devices/webgpu/adapter.js";
+import { type KernelOptions, openTuned, requestAdapter } from "../../src/devices/webgpu/adapter.js";
 import { nodeGpu } from "../../src/devices/webgpu/node.js";
 import { type Measurer, measurerOf, product, tunedVariants } from "../../src/devices/webgpu/tuning.js";
 import { tuningFile } from "../../src/devices/webgpu/tuning_file.js";
@@ -12,6 +12,7 @@ import {
   pinnedVariants,
   problemClasses,
   usualVariants,
+  variantsVersion,
 } from "../../src/devices/webgpu/variants.js";
 import { adapter } from "../support/webgpu.js";
 
@@ -28,6 +29,7 @@ const fastest: ChosenVariants = {
   medium: "shared-32",
   thin: "registers-small",
   reduction: "subgroups",
+  convolution: "winograd",
 };
 
 /** Where `fastest` takes a second and all else two, and what was asked of it. */
@@ -87,13 +89,13 @@ test("a software adapter is measured only where that is asked for", async () => 
 test.each([
   ["no JSON", "{", "cannot be read"],
   ["another version", '{ "version": 0, "adapters": {} }', "is of another version of Flybrick"],
-  ["no adapters", '{ "version": 1 }', "cannot be read"],
+  ["no adapters", '{ "version": 2 }', "cannot be read"],
 ])("what is kept and cannot be used is measured anew, with a sentence: %s", async (_, text, why) => {
   const { store, said, tune } = tuner(tuningFile(join(work, `${files++}.json`)));
   writeFileSync(store.place, text);
   expect(await tune(gpu)).toEqual(fastest);
   expect(said).toEqual([`${store.place} ${why}: measured anew.`]);
-  expect(JSON.parse(readFileSync(store.place, "utf8")).version).toBe(1);
+  expect(JSON.parse(readFileSync(store.place, "utf8")).version).toBe(variantsVersion);
 });
 
 test("variants that this version does not know are measured anew", async () => {
@@ -120,6 +122,7 @@ test("pins: one by name, or what a run recorded, as far as the adapter can do it
     medium: "registers",
     thin: "registers",
     reduction: "workgroup",
+    convolution: "direct",
   });
   expect(pinnedVariants("subgroups", usual, true)).toEqual({ ...usual, reduction: "subgroups" });
   expect(() => pinnedVariants("subgroups", usual, false)).toThrow("needs a GPU with subgroups");
@@ -135,12 +138,22 @@ describe.skipIf(!adapter)("on an adapter", { timeout: 60_000 }, () => {
   test("a device tells its variants: as usual on software, pinned, or kept", async () => {
     const dawn = await nodeGpu();
     const { store } = tuner();
-    const open = async (variant?: Parameters<typeof openTuned>[3]) =>
-      (await openTuned(dawn, await requestAdapter(dawn), store, variant)).variants;
+    const open = async (options?: KernelOptions) =>
+      (await openTuned(dawn, await requestAdapter(dawn), store, options)).variants;
     expect(await open()).toEqual(usualVariants(true));
-    expect((await open("shared-32")).thin).toBe("shared-32");
+    expect(await open({ variant: "shared-32", convolution: "winograd-precise" })).toMatchObject({
+      thin: "shared-32",
+      convolution: "winograd-precise",
+    });
+    await expect(open({ convolution: "fft" as "auto" })).rejects.toThrow(/"fft".*auto, direct, winograd/);
+    await expect(open({ variant: "winograd" as "auto" })).rejects.toThrow(
+      'variant is "winograd"; choose one of',
+    );
     await tunedVariants(adapter!.info, true, { store, measure: measurer().measure, say() {}, isAsked: true });
     expect(await open()).toEqual(fastest);
+    expect(await open({ convolution: "direct" })).toEqual({ ...fastest, convolution: "direct" });
+    // As a run records them.
+    expect(await open({ variant: { ...fastest } })).toEqual(fastest);
     await store.clear();
     expect(await open()).toEqual(usualVariants(true));
   });

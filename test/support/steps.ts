@@ -73,6 +73,17 @@ export function close(
   }
 }
 
+/** The error's root of squares by that of what was expected. */
+export function relativeL2(actual: HostArray, expected: HostArray): number {
+  let wrong = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    wrong += (actual[i]! - expected[i]!) ** 2;
+    size += expected[i]! ** 2;
+  }
+  return Math.sqrt(wrong / size);
+}
+
 let seed = 1;
 
 /** Starts the numbers anew, so that a test's do not depend on the tests before it. */

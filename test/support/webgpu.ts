@@ -1,6 +1,11 @@
 import { openAdapter, requestAdapter } from "../../src/devices/webgpu/adapter.js";
 import { nodeGpu } from "../../src/devices/webgpu/node.js";
-import { pinnedVariants, usualVariants, type VariantName } from "../../src/devices/webgpu/variants.js";
+import {
+  type ConvolutionVariantName,
+  pinnedVariants,
+  usualVariants,
+  type VariantName,
+} from "../../src/devices/webgpu/variants.js";
 import type { WebgpuDevice, WebgpuOptions } from "../../src/devices/webgpu/webgpu.js";
 import { useSwiftShader } from "./test_devices.js";
 
@@ -18,8 +23,13 @@ export const adapter = await nodeGpu()
 /** A device of its own on the adapter; `options` make it smaller or pin how it computes. */
 export async function openGpu({
   variant,
+  convolution = "direct",
   ...options
-}: WebgpuOptions & { variant?: VariantName } = {}): Promise<WebgpuDevice> {
-  const variants = variant && pinnedVariants(variant, usualVariants(true), true);
-  return openAdapter(await requestAdapter(await nodeGpu()), { ...options, ...(variants && { variants }) });
+}: WebgpuOptions & {
+  variant?: VariantName;
+  convolution?: ConvolutionVariantName;
+} = {}): Promise<WebgpuDevice> {
+  const usual = usualVariants(true);
+  const variants = { ...(variant ? pinnedVariants(variant, usual, true) : usual), convolution };
+  return openAdapter(await requestAdapter(await nodeGpu()), { variants, ...options });
 }

@@ -1,6 +1,7 @@
 import { UserError } from "../../core/errors.js";
+import { type ConvolutionAlgorithm, requireConvolution } from "../device.js";
 import { measurerOf, type TuningStore, tunedVariants } from "./tuning.js";
-import { pinnedVariants, usualVariants, type VariantOption } from "./variants.js";
+import { type ChosenVariants, pinnedVariants, usualVariants, type VariantOption } from "./variants.js";
 import { isSoftware, openWebgpu, type WebgpuDevice, type WebgpuOptions, wantedLimits } from "./webgpu.js";
 
 /** The fastest adapter of `gpu`. Throws a UserError where there is none. */
@@ -24,21 +25,30 @@ function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 
 const wantedFeatures = ["subgroups"] as const;
 
+/** What of a device's options decides its kernels. */
+export interface KernelOptions {
+  readonly variant?: VariantOption | undefined;
+  readonly convolution?: ConvolutionAlgorithm | undefined;
+}
+
 /**
  * A device with kernels as `variant` says: `auto` takes those that were measured to be fastest, at the first time now (a
- * software adapter has to be measured by `measure`), `measure` measures anew, all else pins them. Throws a UserError on a
- * variant that does not exist or that the adapter cannot do.
+ * software adapter has to be measured by `measure`), `measure` measures anew, all else pins them; `convolution` pins
+ * that of convolutions. Throws a UserError on a variant that does not exist or that the adapter cannot do.
  */
 export async function openTuned(
   gpu: GPU,
   adapter: GPUAdapter,
   store: TuningStore,
-  variant: VariantOption = "auto",
+  { variant = "auto", convolution }: KernelOptions = {},
 ): Promise<WebgpuDevice> {
+  const algorithm = requireConvolution(convolution);
+  const pinned = (variants: ChosenVariants): ChosenVariants =>
+    algorithm === "auto" ? variants : { ...variants, convolution: algorithm };
   const hasSubgroups = adapter.features.has("subgroups") && gpu.wgslLanguageFeatures.has("subgroup_id");
   if (variant !== "auto" && variant !== "measure") {
     const usual = usualVariants(isSoftware(adapter.info));
-    return openAdapter(adapter, { variants: pinnedVariants(variant, usual, hasSubgroups) });
+    return openAdapter(adapter, { variants: pinned(pinnedVariants(variant, usual, hasSubgroups)) });
   }
   const device = await requestDevice(adapter);
   const variants = await tunedVariants(adapter.info, hasSubgroups, {
@@ -47,7 +57,7 @@ export async function openTuned(
     say: (text) => console.warn(text),
     isAsked: variant === "measure",
   });
-  return openWebgpu(device, { variants });
+  return openWebgpu(device, { variants: pinned(variants) });
 }
 
 /** An adapter's limits that matter here, and its features, as lines for people. */

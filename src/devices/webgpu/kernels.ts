@@ -18,9 +18,9 @@ export interface Choices {
 }
 
 /** The shader of a launch. */
-export function shaderOf({ step, splits }: Launch, layout: Layout, choices: Choices): Shader {
+export function shaderOf({ step, splits, own }: Launch, layout: Layout, choices: Choices): Shader {
   const frame = new Frame(step.kernel.kind === "pointwise" ? withFewAxes(step) : step, layout);
-  return frame.shader(kernelOf(frame, splits, choices), choices.maxWorkgroups);
+  return frame.shader(own?.(frame) ?? kernelOf(frame, splits, choices), choices.maxWorkgroups);
 }
 
 function kernelOf(frame: Frame, splits: number, choices: Choices): Kernel {

@@ -4,12 +4,15 @@ import { core, input } from "../../core/expression.js";
 import type { Operand, Output, Step, ValueOperand } from "../../core/plan.js";
 import { elementCount, type Shape, showShape } from "../../core/shape.js";
 import { type Layout, rangesOf } from "./layout.js";
-import { typeOf } from "./shader.js";
+import { type Frame, type Kernel, typeOf } from "./shader.js";
+import type { ConvolutionVariantName } from "./variants.js";
+import { winograd } from "./winograd.js";
 
-/** A step as it is dispatched. With `splits` > 1 its first axis is the split, each of which sums its share. */
+/** A step as it is dispatched, by its kernel's template or by one of its `own`. With `splits` > 1 its first axis is the split, each of which sums its share. */
 export interface Launch {
   readonly step: Step;
   readonly splits: number;
+  readonly own?: (frame: Frame) => Kernel;
 }
 
 /** Threads that keep a GPU busy, products a thread should at least sum, and how many partial sums there may be. */
@@ -18,9 +21,20 @@ const leastShare = 128;
 const mostSplits = 256;
 const mostPartials = 2 ** 23;
 
-/** A plan's step as dispatches: sums cut up where outputs are too few, operands brought together where they are bound apart. */
-export function launchesOf(step: Step, layout: Layout, maxBindings: number): Launch[] {
+/**
+ * A plan's step as dispatches: convolutions as `variant` says, as far as the GPU can bind what that takes; sums cut up where outputs are too few, operands brought
+ * together where they are bound apart.
+ */
+export function launchesOf(
+  step: Step,
+  layout: Layout,
+  maxBindings: number,
+  variant: ConvolutionVariantName,
+): Launch[] {
   layout.nextStep();
+  const filtered = winograd(step, variant, layout);
+  if (filtered?.every((launch) => rangesOf(launch.step, layout).length <= maxBindings)) return filtered;
+  layout.restartStep();
   const splits = splitsOf(step);
   const launches = splits > 1 ? split(step, splits, layout) : [{ step, splits: 1 }];
   return launches.flatMap((launch) => gatherOperands(launch, layout, maxBindings));

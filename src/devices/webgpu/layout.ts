@@ -35,6 +35,7 @@ export class Layout {
   private readonly scratchStart: number;
   private readonly bindingBytes = new Map<number, number>();
   private scratchEnd: number;
+  private arenaBefore: number;
 
   constructor(
     plan: Plan,
@@ -44,6 +45,7 @@ export class Layout {
     this.scratchStart = Math.ceil(plan.arenaBytes / alignment) * alignment;
     this.scratchEnd = this.scratchStart;
     this.arenaBytes = this.scratchStart;
+    this.arenaBefore = this.scratchStart;
     for (const { buffer, byteOffset, elements, dtype } of plan.values) {
       if (elements >= 2 ** 32)
         throw new UserError(
@@ -69,6 +71,13 @@ export class Layout {
   /** The scratch memory of the steps before is free again. */
   nextStep(): void {
     this.scratchEnd = this.scratchStart;
+    this.arenaBefore = this.arenaBytes;
+  }
+
+  /** As if this step had taken no scratch memory yet. */
+  restartStep(): void {
+    this.scratchEnd = this.scratchStart;
+    this.arenaBytes = this.arenaBefore;
   }
 
   /** The parts of a value, in its order. */

@@ -96,6 +96,11 @@ export class Frame {
     return type === "i32" ? text : type === "u32" ? `bitcast<i32>(${text})` : `i32_from_f32(${text})`;
   }
 
+  /** WGSL that puts `value`, of the target's own type, at an index into its memory. */
+  store(target: ValueOperand, index: string, value: string): string {
+    return `${this.writer(target)}(${index}, ${value});`;
+  }
+
   /** `fn finish(c0, c1, ..., core0, ...)`: all outputs of one element are computed before one is stored. */
   finish(cores: readonly WgslType[]): string {
     const { shape, extras, outputs } = this.step;
@@ -112,7 +117,7 @@ export class Frame {
       const result = block.results[i]!;
       const value = expr.type === "bool" ? `select(0i, 1i, ${result})` : result;
       const type = expr.type === "bool" ? "i32" : expr.type;
-      lines.push(`${this.writer(target)}(${indexText(at, target)}, ${converted(value, type, target)});`);
+      lines.push(this.store(target, indexText(at, target), converted(value, type, target)));
     });
     return `fn finish(${parameters.join(", ")}) {\n${lines.join("\n")}\n}\n`;
   }

@@ -7,7 +7,6 @@ import {
   type ProblemClass,
   problemClasses,
   usualVariants,
-  type VariantName,
   variantsVersion,
 } from "./variants.js";
 import { isSoftware, openWebgpu } from "./webgpu.js";
@@ -69,7 +68,7 @@ async function fastest(
   let best = usual;
   for (const problem of problemClasses) {
     let least = Number.POSITIVE_INFINITY;
-    let name: VariantName = usual[problem];
+    let name: ChosenVariants[ProblemClass] = usual[problem];
     for (const candidate of candidates(problem, hasSubgroups)) {
       const seconds = await measure(problem, { ...best, [problem]: candidate });
       if (seconds >= least) continue;
@@ -122,6 +121,14 @@ const problems: Record<ProblemClass, () => Step> = {
     pre: call("mul", input(0, "f32"), input(0, "f32")),
     extras: [],
     outputs: [{ target: dense(1, [256, 1]), expr: core(0, "f32") }],
+  }),
+  convolution: () => ({
+    kernel: { kind: "conv2d", stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 },
+    shape: [64, 192, 12, 12],
+    inputs: [dense(0, [64, 192, 12, 12]), dense(1, [192, 192, 3, 3])],
+    pre: null,
+    extras: [],
+    outputs: [{ target: dense(2, [64, 192, 12, 12]), expr: core(0, "f32") }],
   }),
 };
 

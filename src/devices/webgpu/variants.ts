@@ -1,4 +1,5 @@
 import { UserError } from "../../core/errors.js";
+import { type ConvolutionAlgorithm, convolutionAlgorithms } from "../device.js";
 
 /** A product's size. */
 export interface GemmShape {
@@ -31,7 +32,7 @@ export interface ProductVariant {
  */
 
 /** Whoever changes a kernel so that another variant may be faster, or a variant's meaning, counts this up. */
-export const variantsVersion = 1;
+export const variantsVersion = 2;
 
 export const productVariants = [
   { name: "shared-128", shared: true, rows: 8, columns: 8, depth: 8 },
@@ -43,8 +44,13 @@ export const productVariants = [
 
 export const reductionVariants = ["workgroup", "subgroups", "threads"] as const;
 
+/** How a 3x3 convolution of wide channels is computed (winograd.ts); `--convolution` pins it. */
+export type ConvolutionVariantName = Exclude<ConvolutionAlgorithm, "auto">;
+export const convolutionVariants = convolutionAlgorithms.filter((name) => name !== "auto");
+
 export type ProductVariantName = (typeof productVariants)[number]["name"];
 export type ReductionVariantName = (typeof reductionVariants)[number];
+/** What `--variant` pins. */
 export type VariantName = ProductVariantName | ReductionVariantName;
 
 /** By class of problem, so that a measurement is short and a plan's shapes alone decide the rest. */
@@ -55,13 +61,18 @@ export type ChosenVariants = {
   readonly medium: ProductVariantName;
   readonly thin: ProductVariantName;
   readonly reduction: ReductionVariantName;
+  readonly convolution: ConvolutionVariantName;
 };
 
-export const problemClasses = ["large", "medium", "thin", "reduction"] as const;
+export const problemClasses = ["large", "medium", "thin", "reduction", "convolution"] as const;
 export type ProblemClass = (typeof problemClasses)[number];
 
 /** Names of the variants that a class of problems may take on an adapter with subgroups, or without. */
-export function candidates(problem: ProblemClass, hasSubgroups: boolean): readonly VariantName[] {
+export function candidates(
+  problem: ProblemClass,
+  hasSubgroups: boolean,
+): readonly ChosenVariants[ProblemClass][] {
+  if (problem === "convolution") return convolutionVariants;
   if (problem !== "reduction") return productVariants.map(({ name }) => name);
   return reductionVariants.filter((name) => hasSubgroups || name !== "subgroups");
 }
@@ -69,8 +80,20 @@ export function candidates(problem: ProblemClass, hasSubgroups: boolean): readon
 /** What is taken where nothing was measured. Software adapters run barriers too slowly to share anything. */
 export function usualVariants(isSoftware: boolean): ChosenVariants {
   return isSoftware
-    ? { large: "registers", medium: "registers", thin: "registers", reduction: "threads" }
-    : { large: "shared-128", medium: "shared-64", thin: "registers", reduction: "workgroup" };
+    ? {
+        large: "registers",
+        medium: "registers",
+        thin: "registers",
+        reduction: "threads",
+        convolution: "direct",
+      }
+    : {
+        large: "shared-128",
+        medium: "shared-64",
+        thin: "registers",
+        reduction: "workgroup",
+        convolution: "direct",
+      };
 }
 
 /** How a user asks for variants; see `DeviceOptions`. */
@@ -99,7 +122,9 @@ export function pinnedVariants(
     });
     return Object.fromEntries(kept) as ChosenVariants;
   }
-  const classes = problemClasses.filter((problem) => candidates(problem, true).includes(pinned));
+  const classes = problemClasses.filter(
+    (problem) => problem !== "convolution" && candidates(problem, true).includes(pinned),
+  );
   if (classes.length === 0)
     throw new UserError(`variant is ${JSON.stringify(pinned)}; choose one of ${variantOptions.join(", ")}`);
   if (!candidates(classes[0]!, hasSubgroups).includes(pinned))
@@ -113,7 +138,7 @@ export function pinnedVariants(
 const busy = 128;
 
 /** The class of a product, by shapes alone. */
-export function classOf(shape: GemmShape): Exclude<ProblemClass, "reduction"> {
+export function classOf(shape: GemmShape): Exclude<ProblemClass, "reduction" | "convolution"> {
   const { m, n, k } = shape;
   if (m >= 96 && n >= 96 && workgroupsOf(shape, productVariants[0]) >= busy) return "large";
   return m >= 24 && n >= 24 && k >= 16 ? "medium" : "thin";

@@ -263,7 +263,9 @@ export function openWebgpu(gpu: GPUDevice, options: WebgpuOptions = {}): WebgpuD
       const layout = new Layout(plan, pageBytes);
       const dispatches = plan.steps
         .flatMap((step) =>
-          launchesOf(step, layout, maxBindings).map((launch) => shaderOf(launch, layout, choices)),
+          launchesOf(step, layout, maxBindings, variants.convolution).map((launch) =>
+            shaderOf(launch, layout, choices),
+          ),
         )
         .map(({ code, ranges, usesScalars, workgroups }): Dispatch => {
           const groupLayout = layoutOf(ranges.length, usesScalars);
