@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { pinnedVariants, usualVariants } from "../../src/devices/webgpu/variants.js";
+import { adapter } from "../support/webgpu.js";
 
 const bin = fileURLToPath(new URL("../../bin/flybrick.js", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "flybrick-devices-"));
@@ -23,6 +25,20 @@ test("what was measured of a GPU can be forgotten, also where there is nothing",
     expect(await flybrick("devices", "--clear-tuning")).toContain(`Forgotten: ${kept}.`);
     expect(existsSync(kept)).toBe(false);
   }
+});
+
+test.skipIf(!adapter)("a run on a GPU keeps which kernels it took", async () => {
+  const run = join(work, "gpu-run");
+  const settings = ["--epochs", "1", "--batch-size", "3000", "--learning-rate", "0.1", "--device", "webgpu"];
+  const pins = ["--convolution", "winograd-precise", "--variant", "registers-small"];
+  await flybrick("train", "softmax", "--sample", "--out", run, ...settings, ...pins, "--json");
+  expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8"))).toMatchObject({
+    convolution: "winograd-precise",
+    variants: {
+      ...pinnedVariants("registers-small", usualVariants(true), true),
+      convolution: "winograd-precise",
+    },
+  });
 });
 
 test("a run keeps the size of its micro-batches; wrong sizes and kernels are told of", async () => {

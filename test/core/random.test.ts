@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { philox4x32 } from "../../src/core/scalar.js";
+import { openReference } from "../../src/devices/reference/reference.js";
 import { rand, randn } from "../../src/ops/random.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
+import { randomBits } from "../support/random_bits.js";
 import { testDevices } from "../support/test_devices.js";
 
 interface Known {
@@ -23,6 +25,14 @@ for (const [name, device] of await testDevices({ all: true })) {
       const values = await rand([word0.length], { draw, seed }).data();
       expect([...values]).toEqual(word0.map((word) => (word >>> 8) * 2 ** -24));
     }
+  });
+
+  test(`dropout masks and uniform numbers on ${name} are the reference device's, bit for bit`, async () => {
+    useDevice(openReference());
+    const expected = await randomBits();
+    useDevice(device);
+    expect(await randomBits()).toEqual(expected);
+    expect(new Set(expected.mask)).toEqual(new Set([0, 2]));
   });
 
   test(`normal numbers on ${name} have mean 0, deviation 1 and normal tails`, async () => {

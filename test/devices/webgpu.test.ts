@@ -23,8 +23,8 @@ import { lenet } from "../../src/models/lenet.js";
 import type { Sequential } from "../../src/nn/index.js";
 import { zeros } from "../../src/ops/creation.js";
 import { backward } from "../../src/ops/gradients.js";
-import { add, mul } from "../../src/ops/pointwise.js";
-import { dropout, manualSeed, rand } from "../../src/ops/random.js";
+import { mul } from "../../src/ops/pointwise.js";
+import { manualSeed } from "../../src/ops/random.js";
 import { sum } from "../../src/ops/reduce.js";
 import { crossEntropy } from "../../src/ops/softmax.js";
 import { sgd } from "../../src/optim/index.js";
@@ -199,17 +199,6 @@ describe.skipIf(!adapter)("the webgpu device", { timeout: 120_000 }, () => {
     if (adapter!.info.isFallbackAdapter) expect((await openDevice("auto")).name).not.toBe("webgpu");
   });
 
-  test("dropout masks are the CPU's, bit for bit", async () => {
-    const masks: string[] = [];
-    for (const device of [reference, usual!]) {
-      useDevice(device);
-      const mask = await dropout(add(zeros([1000]), 1), 0.5, { draw: 3, seed: 7 }).data();
-      masks.push([...mask].join());
-      masks.push([...(await rand([1000], { draw: 5, seed: 9 }).data())].join());
-    }
-    expect(masks[2] === masks[0] && masks[3] === masks[1]).toBe(true);
-  });
-
   test("one submit a step; after 500, as much memory as after 100", async () => {
     const device = await openGpu();
     useDevice(device);
@@ -280,7 +269,9 @@ describe("a process of its own", () => {
   test.runIf(process.platform === "linux")("is told what is missing, and computes without a GPU", () => {
     const nowhere = { VK_DRIVER_FILES: "/nonexistent.json", VK_ICD_FILENAMES: "/nonexistent.json" };
     const named = run(`await openDevice("webgpu");`, nowhere);
-    expect(named.stderr).toMatch(/WebGPU needs .*a Vulkan driver for the GPU/);
+    expect(named.stderr).toMatch(
+      /WebGPU needs .*a Vulkan driver for the GPU: VK_DRIVER_FILES names \/nonexistent\.json, and there is no such file/,
+    );
     const automatic = run(`console.log((await openDevice("auto")).name);`, nowhere);
     expect(automatic.stdout).toMatch(/^(cpu|reference)\n$/);
     expect(automatic.stderr).toBe("");

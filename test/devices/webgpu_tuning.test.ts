@@ -130,7 +130,7 @@ test("pins: one by name, or what a run recorded, as far as the adapter can do it
     'variant is "fast"; choose one of',
   );
   expect(pinnedVariants(fastest, usual, true)).toEqual(fastest);
-  const lacking = { ...usual, large: "shared-64", medium: "shared-32", thin: "registers-small" };
+  const lacking = { ...fastest, reduction: usual.reduction };
   expect(pinnedVariants(fastest, usual, false)).toEqual(lacking);
 });
 

@@ -8,19 +8,30 @@ import { useDevice } from "../../src/tensor/evaluate.js";
 import { bundleForBrowser } from "../support/bundle.js";
 import { relativeError } from "../support/compare.js";
 import { lenetLosses } from "../support/lenet_losses.js";
+import { randomBits } from "../support/random_bits.js";
 import { openBrowser } from "./browser.js";
 import type { Lent } from "./library_page.js";
 import { type Server, servePage } from "./serve.js";
 
 declare const flybrick: Lent;
 
-/** Devices that a page can open, each with how far LeNet's losses may be from those of a device in Node. */
+/**
+ * Devices that a page can open, each with how far LeNet's losses may be from those of a device in Node, how many random
+ * graphs it runs, and how many steps of PyTorch's trajectories it follows.
+ */
 const pageDevices = [
-  // By SwiftShader, a GPU in software.
-  { name: "webgpu", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3 },
-  { name: "wasm", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3 },
+  // By SwiftShader, a GPU in software: it compiles a shader a step, a second a graph.
+  { name: "webgpu", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3, graphs: 2, followed: 2 },
+  { name: "wasm", steps: 50, nodeDevice: "cpu", lossTolerance: 1e-3, graphs: 60, followed: 10 },
   // The functions of JavaScript's Math may differ in the last bit.
-  { name: "reference", steps: 3, nodeDevice: "reference", lossTolerance: 1e-6 },
+  { name: "reference", steps: 3, nodeDevice: "reference", lossTolerance: 1e-6, graphs: 60, followed: 1 },
+] as const;
+
+/** PyTorch's trajectories: a fixture, its network, and whether each of its steps takes as long as many of LeNet's. */
+const trajectories = [
+  ["LeNet", "lenet", "lenet", false],
+  ["LeNet by a recipe", "lenet_recipe", "lenet", false],
+  ["AlexNet with an eighth of the channels", "alexnet_small", "smallAlexnet", true],
 ] as const;
 
 const files = ["train-images", "train-labels", "t10k-images", "t10k-labels"].map(
@@ -43,7 +54,7 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
       ),
     );
     const scripts = { "/page.js": script!.text, "/page_worker.js": worker!.text };
-    server = await servePage(scripts, ["samples", "test/conformance", "wasm"]);
+    server = await servePage(scripts, ["samples", "test/conformance", "test/fixtures", "wasm"]);
     page = await browser!.newPage();
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) errors.push(message.text());
@@ -65,7 +76,7 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
     );
   });
 
-  describe.each(pageDevices)("on $name", ({ name, steps, nodeDevice, lossTolerance }) => {
+  describe.each(pageDevices)("on $name", ({ name, steps, nodeDevice, lossTolerance, graphs, followed }) => {
     test("every operation agrees with PyTorch", async () => {
       await page.evaluate((device) => flybrick.use(device), name);
       const { count, failed } = await page.evaluate(() =>
@@ -74,6 +85,25 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
       expect(failed).toEqual([]);
       const cases: unknown[] = JSON.parse(readFileSync(path("../conformance/cases.json"), "utf8"));
       expect(count).toBe(cases.length);
+    });
+
+    test.each(trajectories)("training %s follows PyTorch", async (_, fixture, net, isLong) => {
+      await page.evaluate((device) => flybrick.use(device), name);
+      const args = [`test/fixtures/${fixture}.json`, net, isLong ? followed : 10] as const;
+      expect(await page.evaluate((given) => flybrick.departures(...given), args)).toEqual([]);
+    });
+
+    test("random graphs come out as without the compiler's passes on the reference device", async () => {
+      await page.evaluate((device) => flybrick.use(device), name);
+      const seeds = Array.from({ length: graphs }, (_, i) => i + 1);
+      expect(await page.evaluate((given) => flybrick.graphDifferences(given), seeds)).toEqual([]);
+    });
+
+    test("dropout masks, uniform numbers and shuffles are those of Node, bit for bit", async () => {
+      await page.evaluate((device) => flybrick.use(device), name);
+      const found = await page.evaluate(() => flybrick.randomBits());
+      useDevice(await openDevice("cpu"));
+      expect(found).toEqual(await randomBits());
     });
 
     test("LeNet trains on the shipped sample to the losses it has in Node", async () => {

@@ -1,13 +1,38 @@
-import { classic, data, devices, openDevice, useDevice } from "../../src/browser.js";
+import { classic, type Device, data, devices, models, openDevice, useDevice } from "../../src/browser.js";
+import { graphDifferences } from "../compile/random_graph.js";
 import { type Case, disagreements } from "../conformance/check_case.js";
+import { smallAlexnet } from "../nn/networks.js";
+import { departures, shortened, type Trajectory } from "../nn/trajectory.js";
 import { lenetLosses } from "../support/lenet_losses.js";
+import { randomBits } from "../support/random_bits.js";
+
+const nets = { lenet: models.lenet, smallAlexnet };
+
+let opened: Device;
 
 /** What the page lends to the tests, as `flybrick`. */
 const lent = {
   devices,
 
   async use(name: Parameters<typeof openDevice>[0]): Promise<void> {
-    useDevice(await openDevice(name));
+    opened = await openDevice(name);
+    useDevice(opened);
+  },
+
+  randomBits,
+
+  /** Follows a fixture's trajectory for some steps; where it departs. */
+  async departures(url: string, net: keyof typeof nets, steps: number): Promise<string[]> {
+    const whole = (await (await fetch(url)).json()) as Trajectory;
+    return departures(nets[net](), shortened(whole, steps));
+  },
+
+  /** Runs random graphs with and without the compiler's passes; where they differ from the reference device. */
+  async graphDifferences(seeds: readonly number[]): Promise<string[]> {
+    const found: string[] = [];
+    for (const seed of seeds) found.push(...(await graphDifferences(seed, opened, { each: false })));
+    useDevice(opened);
+    return found;
   },
 
   /** Runs the conformance suite: how many cases there are, and which fail, each with why. */

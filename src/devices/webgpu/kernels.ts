@@ -1,14 +1,13 @@
 import { convolution } from "./convolution.js";
 import { gather, scatterAdd } from "./gather.js";
 import type { Gemm } from "./gemm.js";
-import type { Launch } from "./launches.js";
 import type { Layout } from "./layout.js";
 import { matmul } from "./matmul.js";
 import { eachElement, withFewAxes } from "./pointwise.js";
 import { gemm } from "./product.js";
 import { reduce } from "./reduce.js";
 import { resize, resizeGrad } from "./resize.js";
-import { Frame, type Kernel, type Shader } from "./shader.js";
+import { Frame, type Kernel, type Launch, type Shader } from "./shader.js";
 import { type ChosenVariants, productVariant } from "./variants.js";
 import { window, windowGrad } from "./window.js";
 

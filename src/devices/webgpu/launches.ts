@@ -4,16 +4,9 @@ import { core, input } from "../../core/expression.js";
 import type { Operand, Output, Step, ValueOperand } from "../../core/plan.js";
 import { elementCount, type Shape, showShape } from "../../core/shape.js";
 import { type Layout, rangesOf } from "./layout.js";
-import { type Frame, type Kernel, typeOf } from "./shader.js";
+import { type Launch, typeOf } from "./shader.js";
 import type { ConvolutionVariantName } from "./variants.js";
 import { winograd } from "./winograd.js";
-
-/** A step as it is dispatched, by its kernel's template or by one of its `own`. With `splits` > 1 its first axis is the split, each of which sums its share. */
-export interface Launch {
-  readonly step: Step;
-  readonly splits: number;
-  readonly own?: (frame: Frame) => Kernel;
-}
 
 /** Threads that keep a GPU busy, products a thread should at least sum, and how many partial sums there may be. */
 const busyThreads = 16_384;

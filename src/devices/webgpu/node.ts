@@ -50,7 +50,8 @@ function missingVulkan(): string[] {
   ];
   if (!libraries.some((path) => existsSync(join(path, "libvulkan.so.1"))))
     missing.push("Vulkan's loader, libvulkan.so.1 (Debian and Ubuntu: apt install libvulkan1)");
-  const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  const variable = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].find((name) => process.env[name] !== undefined);
+  const named = variable && process.env[variable];
   const shared = process.env.XDG_DATA_DIRS ?? "/usr/local/share:/usr/share";
   const places = named
     ? named.split(delimiter)
@@ -59,7 +60,9 @@ function missingVulkan(): string[] {
       );
   if (!places.some((path) => existsSync(path)))
     missing.push(
-      "a Vulkan driver for the GPU (Debian and Ubuntu: apt install mesa-vulkan-drivers, or NVIDIA's own)",
+      named
+        ? `a Vulkan driver for the GPU: ${variable} names ${named}, and there is no such file`
+        : "a Vulkan driver for the GPU (Debian and Ubuntu: apt install mesa-vulkan-drivers, or NVIDIA's own)",
     );
   return missing;
 }

@@ -18,6 +18,16 @@ export interface Kernel {
   readonly subgroups?: boolean;
 }
 
+/**
+ * A step as it is dispatched, by its kernel's template or by one of its `own`. With `splits` > 1 its first axis is the
+ * split, each of which sums its share.
+ */
+export interface Launch {
+  readonly step: Step;
+  readonly splits: number;
+  readonly own?: (frame: Frame) => Kernel;
+}
+
 /** One dispatch: its WGSL, and what it binds in the order of its bindings. */
 export interface Shader {
   readonly code: string;

@@ -4,9 +4,8 @@ import { elementCount, type Shape } from "../../core/shape.js";
 import { literal } from "../../render/wgsl.js";
 import { at, type Convolution, inside, placeOf } from "./convolution.js";
 import { decode, u32 } from "./indices.js";
-import type { Launch } from "./launches.js";
 import type { Layout } from "./layout.js";
-import type { Frame, Kernel } from "./shader.js";
+import type { Frame, Kernel, Launch } from "./shader.js";
 import type { ConvolutionVariantName } from "./variants.js";
 
 /**
