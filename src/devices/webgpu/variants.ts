@@ -38,6 +38,7 @@ export const productVariants = [
   { name: "shared-128", shared: true, rows: 8, columns: 8, depth: 8 },
   { name: "shared-64", shared: true, rows: 4, columns: 4, depth: 16 },
   { name: "shared-32", shared: true, rows: 2, columns: 4, depth: 16 },
+  { name: "registers-large", shared: false, rows: 8, columns: 8, depth: 1 },
   { name: "registers", shared: false, rows: 8, columns: 4, depth: 1 },
   { name: "registers-small", shared: false, rows: 4, columns: 4, depth: 1 },
 ] as const satisfies readonly ProductVariant[];
@@ -81,9 +82,9 @@ export function candidates(
 export function usualVariants(isSoftware: boolean): ChosenVariants {
   return isSoftware
     ? {
-        large: "registers",
-        medium: "registers",
-        thin: "registers",
+        large: "registers-large",
+        medium: "registers-large",
+        thin: "registers-large",
         reduction: "threads",
         convolution: "direct",
       }
