@@ -317,6 +317,14 @@ napi_value freeBuffer(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value addressOf(napi_env env, napi_callback_info info) {
+  napi_value args[1], out;
+  BufferHandle* handle = arguments(env, info, args) ? external<BufferHandle>(env, args[0]) : nullptr;
+  if (!handle || !handle->buffer.memory) return fail(env, "address: the buffer was freed, or is none");
+  napi_create_bigint_uint64(env, reinterpret_cast<uint64_t>(handle->buffer.memory), &out);
+  return out;
+}
+
 // The place of a buffer's bytes, or null with an exception pending.
 char* place(napi_env env, BufferHandle* handle, double offset, double bytes, const char* what) {
   if (!handle || !handle->buffer.memory) fail(env, std::string(what) + ": the buffer was freed, or is none");
@@ -472,7 +480,7 @@ NAPI_MODULE_INIT() {
   std::vector<std::pair<const char*, napi_callback>> functions = {
       {"open", flybrick::open},       {"info", flybrick::info}, {"allocate", flybrick::allocateBuffer},
       {"free", flybrick::freeBuffer}, {"write", flybrick::write}, {"read", flybrick::read},
-      {"prepare", flybrick::prepare}, {"run", flybrick::run},
+      {"prepare", flybrick::prepare}, {"run", flybrick::run},      {"address", flybrick::addressOf},
   };
   functions.insert(functions.end(), flybrick::kLearners, flybrick::kLearners + flybrick::kLearnerCount);
   for (const auto& [name, function] : functions) {

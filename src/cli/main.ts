@@ -1,16 +1,14 @@
-import { Command, CommanderError } from "commander";
-import { UserError } from "../core/errors.js";
+import { Command } from "commander";
 import { version } from "../core/version.js";
 import { addAblate } from "./ablate.js";
 import { addCompare } from "./compare.js";
 import { addDevices } from "./devices.js";
 import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
-import { StoppedError, stoppedCode } from "./interrupt.js";
 import { addNotebook } from "./notebook.js";
 import { addPredict } from "./predict.js";
 import { addReport } from "./report.js";
-import { printJson } from "./reporters.js";
+import { reportError } from "./report_error.js";
 import { addRuns } from "./runs.js";
 import { addSummary } from "./summary.js";
 import { addTrain } from "./train.js";
@@ -52,24 +50,6 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     await buildProgram().parseAsync(args, { from: "user" });
   } catch (error) {
-    process.exitCode = report(error as Error, args.includes("--json"));
+    process.exitCode = reportError(error as Error, args.includes("--json"));
   }
-}
-
-function report(error: Error, isJson: boolean): number {
-  // Help and version end by an error too, with exit code 0; others were printed by the parser.
-  if (error instanceof CommanderError && !isJson) return error.exitCode;
-  if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  if (isJson) printJson({ event: "error", message: error.message });
-  else process.stderr.write(`flybrick: ${error.message}\n`);
-  const isExpected =
-    error instanceof UserError ||
-    error instanceof RangeError ||
-    error instanceof TypeError ||
-    error instanceof CommanderError;
-  if (error instanceof StoppedError) return stoppedCode;
-  if (process.env.FLYBRICK_DEBUG) process.stderr.write(`${error.stack}\n`);
-  else if (!isExpected)
-    process.stderr.write("This may be a fault of Flybrick; FLYBRICK_DEBUG=1 shows where it arose.\n");
-  return 1;
 }

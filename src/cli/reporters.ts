@@ -17,6 +17,11 @@ export function jsonReporter(): RunReporter {
   };
 }
 
+/** Of ranks other than the first: only what goes wrong is said, by those that it goes wrong with. */
+export function silentReporter(): RunReporter {
+  return { resume: () => {}, progress: () => {}, epoch: () => {}, note: () => {}, stop: () => {} };
+}
+
 export function printJson(record: object): void {
   process.stdout.write(`${JSON.stringify(record)}\n`);
 }

@@ -4,9 +4,12 @@ import { UserError } from "../core/errors.js";
 import type { ImageSetName } from "../data/index.js";
 import { openRun, readStanding, requireSameModel, type SavedRun } from "../deploy/saved_run.js";
 import type { Device } from "../devices/device.js";
+import type { ProcessGroup } from "../distributed/process_group.js";
 import { loadModel, modelChecksum, modelTitle } from "../models/model_file.js";
 import { useDevice } from "../tensor/evaluate.js";
+import type { ExchangeFigures } from "../train/exchange.js";
 import { isWhole } from "../train/finished_run.js";
+import { Ranks } from "../train/ranks.js";
 import {
   augmentationNames,
   initializerNames,
@@ -20,6 +23,7 @@ import {
 } from "../train/recipes.js";
 import type { RunConfig } from "../train/run_config.js";
 import { nextRunDirectory } from "../train/run_directory.js";
+import { type DistributedName, distributedNames, threadsOf, together } from "./distributed.js";
 import { stoppedCode } from "./interrupt.js";
 import {
   addDeviceOptions,
@@ -36,7 +40,7 @@ import {
   wholeNumber,
 } from "./options.js";
 import { differenceFromNotebook, recipeHelp, recipeTitle } from "./recipe_words.js";
-import { jsonReporter, printJson, terminalReporter } from "./reporters.js";
+import { jsonReporter, printJson, silentReporter, terminalReporter } from "./reporters.js";
 import { inNumbers, loadData, runTraining, stoppedText } from "./training_run.js";
 
 interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
@@ -54,6 +58,7 @@ interface TrainFlags extends Partial<RecipeSettings>, DeviceFlags {
   keepCheckpoints: number;
   earlyStopping?: number;
   resume?: string;
+  distributed?: DistributedName;
   json?: true;
 }
 
@@ -113,6 +118,12 @@ export function addTrain(program: Command): void {
     .option("--seed <n>", "decides weights, dropout and the order of the data", wholeNumber(0), 0)
     .option("--weights <file>", "start from these weights (safetensors) instead of random ones");
   addDeviceOptions(command)
+    .addOption(
+      new Option(
+        "--distributed <how>",
+        "train as one of the processes that mpirun started, each on its part of every batch; see docs/distributed.md",
+      ).choices(distributedNames),
+    )
     .option("--out <dir>", "run directory (default: runs/<model>)")
     .addOption(
       new Option(
@@ -128,13 +139,17 @@ export function addTrain(program: Command): void {
     .action(async (model: string | undefined, flags: TrainFlags, command: Command) => {
       if (flags.resume === undefined && model === undefined)
         throw new UserError(`name a model (${modelHelp}), or a run by --resume`);
-      if (flags.resume !== undefined) await resume(flags.resume, model, flags, command);
-      else await begin(model!, flags);
+      await together(flags, (group) => {
+        const own = group ? { ...flags, threads: flags.threads ?? threadsOf(group) } : flags;
+        return flags.resume === undefined
+          ? begin(model!, own, group)
+          : resume(flags.resume, model, own, command, group);
+      });
     });
 }
 
 /** Trains anew. */
-async function begin(model: string, flags: TrainFlags): Promise<void> {
+async function begin(model: string, flags: TrainFlags, group?: ProcessGroup): Promise<void> {
   const {
     dataDir,
     sample,
@@ -145,8 +160,9 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     device: _device,
     variant: _variant,
     out,
-    json,
+    json: _json,
     resume: _resume,
+    distributed: _distributed,
     recipe,
     ...rest
   } = flags;
@@ -172,7 +188,7 @@ async function begin(model: string, flags: TrainFlags): Promise<void> {
     ...(opened.variants === undefined ? {} : { variants: opened.variants }),
   });
   const path = out ?? nextRunDirectory("runs", modelTitle(model));
-  await runAndReport(config, opened, path, flags);
+  await runAndReport(config, opened, path, flags, group);
 }
 
 /** Throws a UserError on a flag that another setting leaves without effect. */
@@ -191,7 +207,7 @@ function requireEffect(flags: TrainFlags, { optimizer, schedule }: RecipeSetting
 }
 
 /** Flags that may differ from one sitting to the next. */
-const sittingFlags = ["resume", "threads", "device", "dataDir", "json"];
+const sittingFlags = ["resume", "threads", "device", "dataDir", "distributed", "json"];
 
 /** Goes on with a run as its configuration says. */
 async function resume(
@@ -199,6 +215,7 @@ async function resume(
   model: string | undefined,
   flags: TrainFlags,
   command: Command,
+  group?: ProcessGroup,
 ): Promise<void> {
   const given = command.options.filter((option) => {
     const name = option.attributeName();
@@ -209,24 +226,34 @@ async function resume(
     throw new UserError(
       `--resume takes everything from ${path}/config.json: leave out ${extra}, or train anew with it.`,
     );
-  const run = await openRun(path, flags);
+  // The run's directory may lie on rank 0's host alone.
+  let run: SavedRun | undefined;
+  const config = await new Ranks(group).share(async () => {
+    run = await openRun(path, flags);
+    return (await isFinished(run, path, flags)) ? null : run.config;
+  });
+  if (!config) return;
+  const { convolution = "auto", variants: variant = "auto" } = config;
+  const opened = await openDeviceOf({ ...flags, convolution, variant });
+  await runAndReport(config, opened, path, flags, group, { run });
+}
+
+/** Whether nothing is left to do, which is then said. Throws a UserError where a run cannot be gone on with. */
+async function isFinished(run: SavedRun, path: string, { json }: TrainFlags): Promise<boolean> {
   const { config } = run;
   const { finished, epochs } = await readStanding(run);
-  const { json } = flags;
   const warn = (message: string): void => void process.stderr.write(`Warning: ${message}\n`);
   if (finished && (await isWhole(run.directory, warn))) {
     if (json) printJson({ event: "done", run: path, recipe: config.recipe, stopped: false, finished: true });
     else console.log(`${path} is finished, with ${epochs.length} epochs: nothing is left to do.`);
-    return;
+    return true;
   }
   if (config.checkpointEvery === undefined)
     throw new UserError(
       `${path} was begun by a version of Flybrick that wrote no checkpoints: train anew from its weights by --weights ${path}/model.safetensors.`,
     );
   await requireSameModel(run);
-  const { convolution = "auto", variants: variant = "auto" } = config;
-  const opened = await openDeviceOf({ ...flags, convolution, variant });
-  await runAndReport(config, opened, path, flags, run);
+  return false;
 }
 
 /** Says so where a run was begun on a device that may compute other bits; the number of threads decides none. */
@@ -244,25 +271,34 @@ async function runAndReport(
   device: Device,
   path: string,
   { json }: Pick<TrainFlags, "json">,
-  resumed?: SavedRun,
+  group?: ProcessGroup,
+  resumed?: { readonly run: SavedRun | undefined },
 ): Promise<void> {
   const { recipe, model } = config;
-  const view = json ? jsonReporter() : terminalReporter(config);
+  const ranks = new Ranks(group);
+  const view = !ranks.isFirst ? silentReporter() : json ? jsonReporter() : terminalReporter(config);
   const difference = differenceFromNotebook(recipe, config);
   if (difference) view.note(difference);
-  const data = await loadData(config, view.note);
+  // One after the other, so that what has to be downloaded is downloaded once.
+  const first = ranks.isFirst ? await loadData(config, view.note) : undefined;
+  await ranks.sum([]);
+  const data = first ?? (await loadData(config, view.note));
   view.note(`${modelTitle(model)} on ${data.source}`);
   view.note(`device: ${deviceText(device)}`);
+  if (group) view.note(ranksText(group));
   view.note(`run: ${path}`);
-  const warning = resumed && deviceWarning(resumed, device);
+  const warning = resumed?.run && deviceWarning(resumed.run, device);
   if (warning) view.note(warning);
   try {
     const outcome = await runTraining(config, data, device, path, view, {
       resume: resumed !== undefined,
+      ...(group ? { group } : {}),
       ...(json ? {} : { progressSeconds: 1 }),
     });
     view.stop();
     if (outcome.stopped) process.exitCode = stoppedCode;
+    if (outcome.exchange) view.note(exchangeText(outcome.exchange));
+    if (!ranks.isFirst) return;
     if (json) printJson({ event: "done", run: path, recipe, stopped: outcome.stopped });
     else if (outcome.stopped) view.note(stoppedText(outcome.steps, path));
     else
@@ -272,4 +308,16 @@ async function runAndReport(
   } finally {
     view.stop();
   }
+}
+
+function ranksText({ size, localSize, description }: ProcessGroup): string {
+  const there = localSize === size ? "" : `, ${localSize} of them on this host`;
+  return `${size} ${size === 1 ? "rank" : "ranks"}${there}, by ${description}`;
+}
+
+/** How gradients went between ranks, a step. */
+function exchangeText({ steps, bytes, buckets, summing, waiting, exposed }: ExchangeFigures): string {
+  const milliseconds = (seconds: number): string => `${((seconds * 1000) / steps).toFixed(1)} ms`;
+  const hidden = Math.max(0, 1 - exposed / Math.max(1e-9, summing + waiting));
+  return `gradients: ${(bytes / 2 ** 20).toFixed(1)} MiB a step in ${buckets} ${buckets === 1 ? "part" : "parts"}; summed in ${milliseconds(summing)}, waited ${milliseconds(waiting)} for other ranks, ${Math.round(100 * hidden)} % of both behind the backward pass`;
 }

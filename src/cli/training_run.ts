@@ -3,6 +3,7 @@ import { DeviceLostError, OutOfMemoryError, UserError } from "../core/errors.js"
 import { version } from "../core/version.js";
 import { batchCount, type ImageData, loadImageData, normalizationOf } from "../data/index.js";
 import type { Device } from "../devices/device.js";
+import type { ProcessGroup } from "../distributed/process_group.js";
 import { loadModel, modelTitle } from "../models/model_file.js";
 import type { Sequential } from "../nn/index.js";
 import { manualSeed } from "../ops/random.js";
@@ -29,11 +30,7 @@ export interface RunReporter {
   stop(): void;
 }
 
-export interface RunOutcome {
-  readonly epochs: readonly EpochResult[];
-  readonly stopped: boolean;
-  readonly steps: number;
-}
+export type RunOutcome = TrainResult;
 
 /** A configuration whose normalization is in numbers. */
 export function inNumbers(
@@ -78,7 +75,7 @@ export async function buildModel({
 /**
  * Trains as configured into a run directory: metrics and curves after each epoch, weights at the end, on Ctrl-C,
  * and after each epoch, so that a loss that is no number leaves the last good ones; checkpoints in between. With
- * `resume` it goes on where the run's last checkpoint was written.
+ * `resume` it goes on where the run's last checkpoint was written. Of a group, rank 0 alone has a run directory.
  */
 export async function runTraining(
   config: RunConfig,
@@ -86,7 +83,7 @@ export async function runTraining(
   device: Device,
   path: string,
   report: RunReporter,
-  options: { progressSeconds?: number; resume?: boolean } = {},
+  options: { progressSeconds?: number; resume?: boolean; group?: ProcessGroup } = {},
 ): Promise<RunOutcome> {
   useDevice(device);
   const model = await loadModel(config.model, config.seed);
@@ -94,6 +91,28 @@ export async function runTraining(
   const net = model.build([1, config.resize, config.resize]);
   const recipe = recipeOptions(config);
   batchCount(data.trainSet.count, config.batchSize);
+  const settings = {
+    ...recipe,
+    trainSet: data.trainSet,
+    testSet: data.testSet,
+    epochs: config.epochs,
+    seed: config.seed,
+    ...(config.microBatchSize === undefined ? {} : { microBatchSize: config.microBatchSize }),
+    ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
+    ...(config.weights === undefined ? {} : { initializer: null }),
+    ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
+    ...(options.group ? { distributed: options.group } : {}),
+  };
+  const checkpoint = {
+    ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),
+    ...(config.keepCheckpoints === undefined ? {} : { keep: config.keepCheckpoints }),
+    resume: options.resume ?? false,
+  };
+  if (options.group && options.group.rank > 0)
+    return untilInterrupted((signal) =>
+      train(net, { ...settings, signal, checkpoint: { ...checkpoint, directory: path } }),
+    );
+
   const resumed = options.resume ? await RunDirectory.resume(path) : undefined;
   const isBegun = await resumed?.hasCheckpoints();
   if (config.weights !== undefined && !isBegun) await loadWeights(net, config.weights);
@@ -111,22 +130,9 @@ export async function runTraining(
   const work = async (signal: AbortSignal): Promise<TrainResult> => {
     try {
       const result = await train(net, {
-        ...recipe,
-        trainSet: data.trainSet,
-        testSet: data.testSet,
-        epochs: config.epochs,
-        seed: config.seed,
+        ...settings,
         signal,
-        ...(config.microBatchSize === undefined ? {} : { microBatchSize: config.microBatchSize }),
-        ...(config.earlyStopping === undefined ? {} : { earlyStopping: config.earlyStopping }),
-        checkpoint: {
-          directory: run.checkpoints,
-          ...(config.checkpointEvery === undefined ? {} : { every: config.checkpointEvery }),
-          ...(config.keepCheckpoints === undefined ? {} : { keep: config.keepCheckpoints }),
-          resume: options.resume ?? false,
-        },
-        ...(config.weights === undefined ? {} : { initializer: null }),
-        ...(options.progressSeconds === undefined ? {} : { progressSeconds: options.progressSeconds }),
+        checkpoint: { ...checkpoint, directory: run.checkpoints },
         onResume: async (event) => {
           epochs.push(...event.epochs);
           await run.keepMetrics(epochs.length);

@@ -35,6 +35,16 @@ export interface Device {
   /** Turns a plan into the device's own form, once. */
   prepare(plan: Plan): Prepared;
   /**
+   * Turns a plan into pieces that are run one after the other with nothing between: piece k ends before step `cuts[k]`,
+   * the last one with the plan. Left out where intermediate results do not outlive a run.
+   */
+  prepareInPieces?(plan: Plan, cuts: readonly number[]): Prepared[];
+  /**
+   * Where a buffer begins in this process's memory, for libraries that work on it while no queued work does; left out
+   * where it cannot be reached. It keeps nothing alive.
+   */
+  address?(buffer: DeviceBuffer): bigint;
+  /**
    * Queues a run; `bindings[i]` stands for the plan's buffer i + 1; `scalars[i]` for its slot i. Rejected with an
    * OutOfMemoryError, it has changed nothing.
    */

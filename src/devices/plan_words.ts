@@ -32,12 +32,31 @@ const reduceOps = ["sum", "max", "min", "argmax", "logSumExp"] as const;
 const windowOps = ["max", "sum"] as const;
 
 /** A plan as one flat program of 32-bit words, in the order that native/program.cc reads them. */
-export function encode(plan: Plan, convolution: ConvolutionAlgorithm = "auto"): Int32Array {
-  const { steps, values, arenaBytes } = withCopies(plan);
+export function encode(plan: Plan, convolution?: ConvolutionAlgorithm): Int32Array {
+  return encodePieces(plan, [], convolution)[0]!;
+}
+
+/** A plan as several programs over one arena: piece k ends before step `cuts[k]`, the last one with the plan. */
+export function encodePieces(
+  plan: Plan,
+  cuts: readonly number[],
+  convolution: ConvolutionAlgorithm = "auto",
+): Int32Array[] {
+  const { steps, values, arenaBytes, starts } = withCopies(plan);
   const words: number[] = [magic, version, tableHash, plan.bindings, ...wide(arenaBytes), values.length];
   for (const value of values)
     words.push(dtypes.indexOf(value.dtype), value.buffer, ...wide(value.byteOffset));
-  words.push(plan.scalars.length, ...plan.scalars.map((type) => scalarTypes.indexOf(type)), steps.length);
+  words.push(plan.scalars.length, ...plan.scalars.map((type) => scalarTypes.indexOf(type)));
+  const ends = [...cuts.map((cut) => starts[cut] ?? steps.length), steps.length];
+  return ends.map((end, k) => encodeSteps(words, steps.slice(ends[k - 1] ?? 0, end), convolution));
+}
+
+function encodeSteps(
+  head: readonly number[],
+  steps: readonly Step[],
+  convolution: ConvolutionAlgorithm,
+): Int32Array {
+  const words = [...head, steps.length];
   for (const step of steps) encodeStep(step, words, convolutionAlgorithms.indexOf(convolution));
   for (const word of words) {
     if (!Number.isInteger(word) || word < -2147483648 || word > 4294967295) {
@@ -128,9 +147,11 @@ function wide(value: number): [low: number, high: number] {
  * Kernels with a core read floats (or indices) from memory: an operand that is a number, an index or of another
  * type is first written out, behind the plan's own arena.
  */
-function withCopies(plan: Plan): { steps: Step[]; values: Value[]; arenaBytes: number } {
+function withCopies(plan: Plan): { steps: Step[]; values: Value[]; arenaBytes: number; starts: number[] } {
   const values = [...plan.values];
   const steps: Step[] = [];
+  /** Of the plan's steps, their copies included. */
+  const starts: number[] = [];
   let arenaBytes = plan.arenaBytes;
   const copy = (from: Operand, asFloat: boolean): ValueOperand => {
     const elements = elementCount(from.shape);
@@ -162,6 +183,7 @@ function withCopies(plan: Plan): { steps: Step[]; values: Value[]; arenaBytes: n
   };
   for (const step of plan.steps) {
     const { kind } = step.kernel;
+    starts.push(steps.length);
     if (kind === "pointwise" || kind === "reduce") {
       steps.push(step);
       continue;
@@ -175,7 +197,7 @@ function withCopies(plan: Plan): { steps: Step[]; values: Value[]; arenaBytes: n
     });
     steps.push({ ...step, inputs });
   }
-  return { steps, values, arenaBytes };
+  return { steps, values, arenaBytes, starts };
 }
 
 function converted(from: Operand, asFloat: boolean): Expr {

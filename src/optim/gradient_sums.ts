@@ -1,7 +1,8 @@
+import { zeros } from "../ops/creation.js";
 import { add } from "../ops/pointwise.js";
 import { addGradientRoot } from "../tensor/evaluate.js";
-import type { Tensor } from "../tensor/tensor.js";
-import { zeroState } from "./flat.js";
+import { type Tensor, variable } from "../tensor/tensor.js";
+import { layOut } from "./flat.js";
 
 /**
  * Gradients summed over several `backward()`, each computed before the next is recorded, so that none keeps another's
@@ -11,10 +12,15 @@ export class GradientSums {
   private readonly parameters: readonly Tensor[];
   private readonly sums: readonly Tensor[];
   private readonly begun = new Set<Tensor>();
+  /** `before` and the sums as they lie in memory, the last parameter's first: the order in which gradients become known. */
+  readonly variables: readonly Tensor[];
 
-  constructor(parameters: readonly Tensor[]) {
+  /** `before`: variables without memory yet, which lie in front of the sums. */
+  constructor(parameters: readonly Tensor[], before: readonly Tensor[] = []) {
     this.parameters = [...new Set(parameters)];
-    this.sums = zeroState(this.parameters, 1).map(([sum]) => sum!);
+    this.sums = this.parameters.map(({ shape }) => variable(zeros(shape)));
+    this.variables = [...before, ...[...this.sums].reverse()];
+    layOut(this.variables);
   }
 
   /** Records that the parameters' gradients go to the sums, as their first terms where `isFirst`. */

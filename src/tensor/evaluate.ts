@@ -21,7 +21,7 @@ interface GradientHolder {
 
 /** Gradients recorded and not yet computed, with who holds them: one that was used up or dropped is no root. */
 const gradientRoots = new Map<Node, WeakRef<GradientHolder>>();
-const plans = new WeakMap<Device, Map<string, { compiled: Compiled; prepared: Prepared }>>();
+const plans = new WeakMap<Device, Map<string, { compiled: Compiled; pieces: readonly Prepared[] }>>();
 
 /** The device that evaluates. Throws an Error before one was chosen. */
 export function currentDevice(): Device {
@@ -67,6 +67,19 @@ export function assignNode(target: Node, value: Node, tracked: boolean): Node {
  * queue: afterwards every asked node has a storage; the promise covers completion.
  */
 export function evaluateNodes(asked: readonly Node[]): Promise<void> {
+  return queue(asked, []).at(-1)!;
+}
+
+/**
+ * Queues pending assignments and gradients. Promise k resolves as soon as the variables of `milestones[0]` to
+ * `milestones[k]` (their assignments) have their new values, one more promise when all is done; together at the end on
+ * a device that runs plans in one piece.
+ */
+export function evaluateInPieces(milestones: readonly (readonly Node[])[]): Promise<void>[] {
+  return queue([], milestones);
+}
+
+function queue(asked: readonly Node[], milestones: readonly (readonly Node[])[]): Promise<void>[] {
   const on = currentDevice();
   for (const node of asked) if (node.ready) checkVersion(node, node, pending);
   const assignments = pending;
@@ -74,14 +87,14 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
     !node.ready && holder.deref()?.grad?.node === node ? [node] : [],
   );
   const roots = [...new Set([...asked, ...assignments, ...gradients])].filter((node) => !node.ready);
-  if (roots.length === 0) return Promise.resolve();
+  if (roots.length === 0) return [...milestones, null].map(() => Promise.resolve());
   const { nodes, key } = collectOrDrop(roots, assignments.length > 0);
 
   const results = resultsOf(nodes, roots, assignments.length > 0);
   let compiled: Compiled;
-  let running: Promise<void>;
+  let running: Promise<void>[];
   try {
-    ({ compiled, running } = run(on, key, nodes, results));
+    ({ compiled, running } = run(on, key, nodes, results, milestones));
   } catch (error) {
     // The device is gone or cannot run this: if it stayed, all later work would throw.
     if (error instanceof UserError) {
@@ -110,29 +123,58 @@ export function evaluateNodes(asked: readonly Node[]): Promise<void> {
 /** Queues the plan of these nodes, compiled at the first time. */
 function run(
   on: Device,
-  key: string,
+  structure: string,
   nodes: readonly Node[],
   results: readonly Node[],
-): { compiled: Compiled; running: Promise<void> } {
+  milestones: readonly (readonly Node[])[],
+): { compiled: Compiled; running: Promise<void>[] } {
   let cache = plans.get(on);
   if (!cache) {
     cache = new Map();
     plans.set(on, cache);
   }
+  const ends = milestones.map((parts) => parts.map((node) => nodes.indexOf(node)));
+  const key = ends.length === 0 ? structure : `${structure} ${JSON.stringify(ends)}`;
   let entry = cache.get(key);
   if (!entry) {
     const compiled = compile(nodes, new Set(results), on.traits, passes);
-    entry = { compiled, prepared: on.prepare(compiled.plan) };
+    const { plan } = compiled;
+    const pieces =
+      ends.length > 0 && on.prepareInPieces
+        ? on.prepareInPieces(plan, cutsAfter(compiled, nodes, milestones))
+        : [on.prepare(plan)];
+    entry = { compiled, pieces };
     cache.set(key, entry);
   }
-  const { compiled, prepared } = entry;
+  const { compiled, pieces } = entry;
   const bindings: Binding[] = compiled.bindings.map((index) => {
     const node = nodes[index]!;
     node.storage ??= new Storage(node.dtype as DType, node.shape);
     return node.storage.on(on);
   });
   const scalars = compiled.scalars.map((index) => nodes[index]!.value);
-  return { compiled, running: on.run(prepared, bindings, scalars) };
+  const running = pieces.map((piece) => on.run(piece, bindings, scalars));
+  return { compiled, running: [...milestones, null].map((_, k) => running[k] ?? running[0]!) };
+}
+
+/** For each milestone, how many steps have run once all writers of its variables, and of those before it, have. */
+function cutsAfter(
+  { plan, bindings }: Compiled,
+  nodes: readonly Node[],
+  milestones: readonly (readonly Node[])[],
+): number[] {
+  const written = new Map<Storage | null | undefined, number>();
+  plan.steps.forEach((step, at) => {
+    for (const { target } of step.outputs) {
+      const { buffer } = plan.values[target.value]!;
+      if (buffer > 0) written.set(nodes[bindings[buffer - 1]!]!.storage, at + 1);
+    }
+  });
+  let cut = 0;
+  return milestones.map((parts) => {
+    for (const { storage } of parts) cut = Math.max(cut, written.get(storage) ?? 0);
+    return cut;
+  });
 }
 
 /** The results of a plan: the roots, and the outermost module's output where the plan assigns. */

@@ -6,6 +6,7 @@ import { argmax, sum } from "../ops/reduce.js";
 import { crossEntropy } from "../ops/softmax.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { type Agreeing, requireAgreement } from "./agreement.js";
+import { Ranks } from "./ranks.js";
 
 /** How many of the logits [n, classes] are largest at their label, f32 []. */
 export function hitsOf(logits: Tensor, labels: Tensor): Tensor {
@@ -74,33 +75,58 @@ export async function evaluate<Net extends Module, Set extends Dataset>(
   batchSize?: number,
 ): Promise<Evaluation>;
 export async function evaluate(net: Module, set: Dataset, batchSize = 256): Promise<Evaluation> {
+  return evaluateTogether(net, set, batchSize, new Ranks());
+}
+
+/** What `evaluate` finds, each rank taking its part of the set. */
+export async function evaluateTogether(
+  net: Module,
+  set: Dataset,
+  batchSize: number,
+  ranks: Ranks,
+): Promise<Evaluation> {
   requireAgreement(net, set, "set");
   const start = performance.now();
   const wasTraining = net.training;
   net.eval();
   try {
-    const metrics = new RunningMetrics();
-    const size = Math.min(batchSize, set.count);
-    const count = batchCount(set.count, size);
-    let running: Promise<void> = Promise.resolve();
-    for (let i = 0; i < count; i++) {
-      const from = i * size;
-      const { x, y } = set.batch(
-        Int32Array.from({ length: Math.min(size, set.count - from) }, (_, k) => from + k),
-      );
-      const logits = net.forward(x);
-      metrics.add(crossEntropy(logits, y), hitsOf(logits, y), y.shape[0]!);
-      const next = compute();
-      // If the one before fails, nobody waits for this one.
-      next.catch(() => {});
-      await running;
-      running = next;
-    }
-    await running;
-    const result = await metrics.read();
+    const own = await sumsOver(net, set, batchSize, ranks.part(set.count));
+    const [loss, hits] = (await ranks.sum([own.loss, own.hits])) as [number, number];
     const seconds = (performance.now() - start) / 1000;
-    return { ...result, seconds, examplesPerSecond: set.count / seconds };
+    return {
+      loss: loss / set.count,
+      accuracy: hits / set.count,
+      seconds,
+      examplesPerSecond: set.count / seconds,
+    };
   } finally {
     net.train(wasTraining);
   }
+}
+
+/** Over examples `first` to `end` of a set. */
+async function sumsOver(
+  net: Module,
+  set: Dataset,
+  batchSize: number,
+  { first, end }: { first: number; end: number },
+): Promise<RunningSums> {
+  const metrics = new RunningMetrics();
+  if (first === end) return metrics.sums();
+  const size = Math.min(batchSize, end - first);
+  const count = batchCount(end - first, size);
+  let running: Promise<void> = Promise.resolve();
+  for (let i = 0; i < count; i++) {
+    const from = first + i * size;
+    const { x, y } = set.batch(Int32Array.from({ length: Math.min(size, end - from) }, (_, k) => from + k));
+    const logits = net.forward(x);
+    metrics.add(crossEntropy(logits, y), hitsOf(logits, y), y.shape[0]!);
+    const next = compute();
+    // If the one before fails, nobody waits for this one.
+    next.catch(() => {});
+    await running;
+    running = next;
+  }
+  await running;
+  return metrics.sums();
 }

@@ -10,7 +10,9 @@ import { crossEntropy } from "../ops/softmax.js";
 import { GradientSums } from "../optim/gradient_sums.js";
 import { evaluate as compute, type Tensor, variable } from "../tensor/tensor.js";
 import { hitsOf } from "./evaluate.js";
+import type { Exchange } from "./exchange.js";
 import { mix } from "./mixup.js";
+import type { Ranks } from "./ranks.js";
 
 /** What a batch gave, recorded: its mean loss, f32 [], whose gradients its parameters hold, and how often it was right, f32 []. */
 export interface BatchOutcome {
@@ -18,15 +20,23 @@ export interface BatchOutcome {
   readonly hits: Tensor;
 }
 
+interface Sums {
+  readonly loss: Tensor;
+  readonly hits: Tensor;
+  readonly gradients: GradientSums;
+}
+
 /**
- * Takes batches forward and backward, whole or in micro-batches one after the other, whose losses and gradients are
- * summed: memory is that of a micro-batch, the result that of the whole batch up to the order of sums. Random
- * numbers belong to an example's place in the batch, so that dropout and augmentation are the same.
+ * Takes batches forward and backward, whole or in parts, whose losses and gradients are summed: micro-batches one after
+ * the other, in the memory of one, and each rank's own part at the same time. The result is that of the whole batch up to
+ * the order of sums. Random numbers belong to an example's place in the batch, so that dropout and augmentation are the same.
  */
 export class MicroBatches {
   /** Of host time spent on recording batches. */
   dataSeconds = 0;
-  private sums: { loss: Tensor; hits: Tensor; gradients: GradientSums } | undefined;
+  /** With the other ranks, once there was a batch. */
+  exchange: Exchange | undefined;
+  private sums: Sums | undefined;
 
   /**
    * `size`: examples of a micro-batch, null for whole batches. Throws a UserError where the network cannot take a batch
@@ -38,7 +48,13 @@ export class MicroBatches {
     private readonly batchSize: number,
     private readonly labelSmoothing: number,
     public size: number | null,
+    private readonly ranks: Ranks,
   ) {
+    const divided = ranks.size > 1 && wholeBatchLayer(net);
+    if (divided)
+      throw new UserError(
+        `${divided.name} normalizes by its whole batch of ${batchSize} while training, of which each of ${ranks.size} ranks sees a part: train with one rank, or without that layer`,
+      );
     if (size === null) return;
     if (!Number.isInteger(size) || size < 1)
       throw new UserError(`microBatchSize is ${size}; give a whole number of at least 1`);
@@ -65,28 +81,29 @@ export class MicroBatches {
    */
   async backward(numbers: Int32Array, share: number | null): Promise<BatchOutcome> {
     const { length } = numbers;
-    const size = Math.min(this.size ?? length, length);
-    if (size === length) {
+    const part = this.ranks.part(length);
+    // A rank without an example takes the first one for nothing, so that its random numbers go on as the others' do.
+    const isIdle = part.first === part.end;
+    const { first, end } = isIdle ? { first: 0, end: 1 } : part;
+    const size = Math.min(this.size ?? length, end - first);
+    if (size === length && this.ranks.size === 1) {
       const { loss, hits } = this.forward(numbers, 0, length, share, randomState());
       backward(loss);
       return { loss, hits };
     }
-    this.sums ??= {
-      loss: variable(zeros([])),
-      hits: variable(zeros([])),
-      gradients: new GradientSums(this.net.parameters()),
-    };
+    this.sums ??= this.makeSums();
     const { sums } = this;
     const random = randomState();
     let running: Promise<void> = Promise.resolve();
-    for (let from = 0; ; from += size) {
-      const to = Math.min(from + size, length);
+    for (let from = first; ; from += size) {
+      const to = Math.min(from + size, end);
       const part = this.forward(numbers, from, to, share, random);
-      const weighted = mul(part.loss, (to - from) / length);
+      const weighted = mul(part.loss, isIdle ? 0 : (to - from) / length);
       backward(weighted);
-      const loss = from === 0 ? weighted.detach() : add(sums.loss, weighted.detach());
-      const hits = from === 0 ? part.hits : add(sums.hits, part.hits);
-      if (to === length) {
+      const own = isIdle ? mul(part.hits, 0) : part.hits;
+      const loss = from === first ? weighted.detach() : add(sums.loss, weighted.detach());
+      const hits = from === first ? own : add(sums.hits, own);
+      if (to === end && !this.exchange) {
         sums.gradients.give();
         // Only then: the step must not be taken where one of them found no memory.
         await running;
@@ -94,13 +111,26 @@ export class MicroBatches {
       }
       sums.loss.assign(loss);
       sums.hits.assign(hits);
-      sums.gradients.take(from === 0);
+      sums.gradients.take(from === first);
+      if (to === end) {
+        await running;
+        await this.exchange!.run();
+        sums.gradients.give();
+        return { loss: sums.loss.detach(), hits: sums.hits.detach() };
+      }
       const next = compute();
       // If the one before fails, nobody waits for this one.
       next.catch(() => {});
       await running;
       running = next;
     }
+  }
+
+  private makeSums(): Sums {
+    const [loss, hits] = [variable(zeros([])), variable(zeros([]))];
+    const gradients = new GradientSums(this.net.parameters(), [loss, hits]);
+    this.exchange = this.ranks.exchange(gradients.variables);
+    return { loss, hits, gradients };
   }
 
   /** Examples `from` to `to` of the batch. */

@@ -35,8 +35,8 @@ export async function train<Net extends Module, TrainSet extends Dataset, TestSe
   },
 ): Promise<TrainResult>;
 export async function train(net: Module, options: TrainOptions): Promise<TrainResult> {
-  const { checkpoint } = options;
-  if (!checkpoint) return trainingLoop(net, options);
+  const { checkpoint, distributed } = options;
+  if (!checkpoint || (distributed && distributed.rank > 0)) return trainingLoop(net, options);
   const store = new CheckpointStore(checkpoint.directory, checkpoint.keep);
   await store.open();
   try {

@@ -1,19 +1,23 @@
 import { OutOfMemoryError, UserError } from "../core/errors.js";
+import { version } from "../core/version.js";
 import { batches, shuffledOrder } from "../data/batches.js";
 import { batchCount, type Dataset } from "../data/dataset.js";
 import type { Device } from "../devices/device.js";
+import type { ProcessGroup } from "../distributed/process_group.js";
 import { type Initializer, initialize, type Module, xavierUniform } from "../nn/index.js";
 import { manualSeed, randomState, setRandomState } from "../ops/random.js";
 import { clipGradNorm, type OptimizerRecipe, type ScheduleRecipe } from "../optim/index.js";
-import { useDevice } from "../tensor/evaluate.js";
+import { currentDevice, useDevice } from "../tensor/evaluate.js";
 import { evaluate as compute, type Tensor } from "../tensor/tensor.js";
 import { requireAgreement } from "./agreement.js";
 import { bestEpoch, type EpochResult, epochsSinceBest, type TrainCallbacks } from "./callbacks.js";
 import { explained, type Standing } from "./device_failure.js";
-import { evaluate, RunningMetrics } from "./evaluate.js";
+import { evaluateTogether, RunningMetrics } from "./evaluate.js";
+import type { ExchangeFigures } from "./exchange.js";
 import { Health } from "./health.js";
 import { MicroBatches, timed } from "./micro_batches.js";
 import { mixupShare } from "./mixup.js";
+import { Ranks } from "./ranks.js";
 import {
   type CheckpointKeeper,
   describeOptimizer,
@@ -79,6 +83,11 @@ export interface TrainOptions extends TrainCallbacks {
   readonly initializer?: Initializer | null;
   /** The device in use if left out. */
   readonly device?: Device;
+  /**
+   * Processes that train together, all with the same options: each takes its part of every batch, so that the result is
+   * one process's up to the order of sums. Rank 0 alone writes checkpoints; the group stays open.
+   */
+  readonly distributed?: ProcessGroup;
   /** Stops after the current step, with a checkpoint where they are asked for. */
   readonly signal?: AbortSignal;
   /** Also report progress after so many seconds; reading the figures waits for the device. */
@@ -95,6 +104,8 @@ export interface TrainResult {
   readonly stopped: boolean;
   /** Steps taken. */
   readonly steps: number;
+  /** How gradients went between ranks, where there are several and a step was taken. */
+  readonly exchange?: ExchangeFigures;
 }
 
 /**
@@ -107,10 +118,13 @@ export async function trainingLoop(
   keeper?: CheckpointKeeper,
 ): Promise<TrainResult> {
   const standing: Standing = { steps: 0, checkpoint: undefined, keepsCheckpoints: keeper !== undefined };
+  const ranks = new Ranks(options.distributed);
   try {
-    return await loop(net, options, keeper, standing);
+    return await loop(net, options, keeper, standing, ranks);
   } catch (error) {
     const reason = explained(error, standing);
+    // Or they would wait for this one.
+    await ranks.fail(reason);
     if (reason !== error) {
       // What was recorded for this device must not come with the next one's work.
       for (const parameter of net.parameters()) parameter.grad = null;
@@ -125,6 +139,7 @@ async function loop(
   options: TrainOptions & { readonly checkpoint?: CheckpointTimes },
   keeper: CheckpointKeeper | undefined,
   standing: Standing,
+  ranks: Ranks,
 ): Promise<TrainResult> {
   const {
     trainSet,
@@ -146,7 +161,14 @@ async function loop(
   if (earlyStopping !== undefined && !(Number.isInteger(earlyStopping) && earlyStopping >= 1))
     throw new UserError(`earlyStopping is ${earlyStopping}; give a whole number of epochs of at least 1`);
   const steps = batchCount(trainSet.count, batchSize);
-  const micro = new MicroBatches(net, trainSet, batchSize, labelSmoothing, options.microBatchSize ?? null);
+  const micro = new MicroBatches(
+    net,
+    trainSet,
+    batchSize,
+    labelSmoothing,
+    options.microBatchSize ?? null,
+    ranks,
+  );
   const listeners = [options, ...(options.callbacks ?? [])];
   const isDue = checkpointClock(checkpoint?.every);
   if (options.device) useDevice(options.device);
@@ -187,7 +209,8 @@ async function loop(
   const end = async (stopped: boolean): Promise<TrainResult> => {
     average?.exchange();
     await compute(...net.parameters());
-    return { epochs: results, stopped, steps: optimizer.steps };
+    const { figures } = micro.exchange ?? {};
+    return { epochs: results, stopped, steps: optimizer.steps, ...(figures ? { exchange: figures } : {}) };
   };
   let trainSeconds = 0;
   let dataSeconds = 0;
@@ -197,13 +220,35 @@ async function loop(
     if (heard.length === 0) console.warn(message);
     for (const { onWarning } of heard) onWarning!(message);
   };
-  const saved = checkpoint?.resume ? await keeper?.newest(warn) : undefined;
+  await ranks.requireSame(
+    "its options, network or data",
+    JSON.stringify([
+      version,
+      { ...settings, scheduleDigest: "" },
+      [...variables].map(([name, { shape }]) => [name, shape]),
+      [trainSet.shape, testSet.shape, testSet.count],
+    ]),
+    "start all ranks by the same command",
+  );
+  await ranks.requireSame(
+    "its device, whose last bits are others",
+    deviceKind(currentDevice()),
+    "take the same --device everywhere, and FLYBRICK_ISA=avx2 where some processors lack AVX-512",
+  );
+  const saved = await ranks.share(async () => {
+    const newest = checkpoint?.resume ? await keeper?.newest(warn) : undefined;
+    if (!newest) return undefined;
+    const { state, path } = newest;
+    const { microBatchSize = state.settings.microBatchSize ?? null } = options;
+    requireSettings(path, state.settings, { ...settings, microBatchSize });
+    await restoreTensors(path, newest.tensors, variables);
+    return { state, path };
+  });
+  await ranks.broadcast(variables.values());
   if (saved) {
     const { state, path } = saved;
     if (options.microBatchSize === undefined) micro.size = state.settings.microBatchSize ?? null;
-    requireSettings(path, state.settings, { ...settings, microBatchSize: micro.size });
     Object.assign(standing, { steps: state.steps, checkpoint: { path, steps: state.steps } });
-    await restoreTensors(path, saved.tensors, variables);
     optimizer.steps = state.steps;
     metrics.examples = state.examples;
     ({ trainSeconds, dataSeconds } = state);
@@ -217,8 +262,9 @@ async function loop(
       await onResume?.({ path: saved?.path ?? null, steps, epochs, finished });
   }
   if (saved?.state.finished) return end(false);
-  /** Writes a checkpoint; the device must have nothing left to do. */
+  /** Writes a checkpoint, of weights that all ranks have; the device must have nothing left to do. */
   const save = async (epoch: number, finished = false): Promise<void> => {
+    await ranks.requireSameValues(net.namedState().values(), optimizer.steps);
     if (!keeper) return;
     const start = performance.now();
     const best = bestEpoch(results);
@@ -269,6 +315,11 @@ async function loop(
         return taken;
       } catch (error) {
         if (!(error instanceof OutOfMemoryError) || options.microBatchSize !== undefined) throw error;
+        // The others have taken the step.
+        if (ranks.size > 1)
+          throw new OutOfMemoryError(`${error.message}; give micro-batches of fewer examples than a rank's`, {
+            cause: error,
+          });
         const obstacle = micro.halve();
         if (obstacle) throw new OutOfMemoryError(`${error.message}; ${obstacle}`, { cause: error });
         warn(`${error.message}. Going on with micro-batches of ${micro.size}`);
@@ -280,12 +331,14 @@ async function loop(
     }
   };
   let isFirst = true;
+  const progressMilliseconds = (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
   const reportAt = new Set([1, 2, 3, 4, 5].map((fifth) => Math.ceil((steps * fifth) / 5)));
   net.train();
 
   for (let epoch = results.length + 1; epoch <= epochs; epoch++) {
     // It may have come while the last epoch was evaluated.
-    if (signal?.aborted) return end(true);
+    const [isOver] = await ranks.any([signal?.aborted ?? false]);
+    if (isOver) return end(true);
     /** Steps of this epoch that a checkpoint holds. */
     const done = optimizer.steps - results.length * steps;
     if (done === 0) {
@@ -302,6 +355,17 @@ async function loop(
     for (const numbers of batches(order.value, batchSize)) {
       if (++step <= done) continue;
       standing.steps = optimizer.steps;
+      const taking = optimizer.steps + 1;
+      /** Whether to stop, which any rank may say, and rank 0's clock: whether a checkpoint or a report is due. */
+      const wishes = (): boolean[] => [
+        signal?.aborted ?? false,
+        // The last step's checkpoint is the epoch's.
+        ranks.isFirst && step < steps && isDue(taking),
+        ranks.isFirst && performance.now() - reported >= progressMilliseconds,
+      ];
+      // Asked early, so that nobody waits for the answer.
+      const agreed = ranks.size > 1 ? ranks.any(wishes()) : undefined;
+      agreed?.catch(() => {});
       const { dataSeconds: before } = micro;
       const next = await (isFirst ? takeFirstStep : takeStep)(numbers, epoch, step);
       isFirst = false;
@@ -310,10 +374,9 @@ async function loop(
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
       running = next.done;
-      const isLate =
-        performance.now() - reported >= (options.progressSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+      const [isStopped, isCheckpointDue, isLate] = (await agreed) ?? wishes();
       const isCounted = step % (options.progressSteps ?? Number.POSITIVE_INFINITY) === 0;
-      if (reportAt.has(step) || isCounted || isLate || signal?.aborted) {
+      if (reportAt.has(step) || isCounted || isLate || isStopped) {
         reported = performance.now();
         const means = await metrics.read();
         await health.throwIfDiverged();
@@ -322,22 +385,21 @@ async function loop(
         for (const { onProgress } of listeners)
           await onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
       }
-      // The last step's checkpoint is the epoch's.
-      if (signal?.aborted || (step < steps && isDue(optimizer.steps))) {
+      if (isStopped || isCheckpointDue) {
         await running;
         await health.throwIfDiverged();
         trainSeconds = (performance.now() - start) / 1000;
         await save(epoch);
         start = performance.now() - trainSeconds * 1000;
       }
-      if (signal?.aborted) return end(true);
+      if (isStopped) return end(true);
     }
     await running;
     const { loss, accuracy: trainAccuracy } = await metrics.read();
     await health.throwIfDiverged();
     trainSeconds = (performance.now() - start) / 1000;
     average?.exchange();
-    const test = await evaluate(net, testSet, micro.size ?? batchSize);
+    const test = await evaluateTogether(net, testSet, micro.size ?? Math.ceil(batchSize / ranks.size), ranks);
     const result: EpochResult = {
       epoch,
       loss,
@@ -372,6 +434,15 @@ function checkpointClock(every: CheckpointTimes["every"] = { seconds: 300 }): (s
     last = performance.now();
     return true;
   };
+}
+
+/** What decides a device's bits: neither the processor's name nor the number of threads. */
+function deviceKind({ name, description }: Device): string {
+  return `${name} ${description
+    .split(", ")
+    .slice(1)
+    .join(", ")
+    .replace(/, \d+ threads?\b/, "")}`;
 }
 
 /** Tensors by longer names. */

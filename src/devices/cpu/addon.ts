@@ -18,6 +18,7 @@ export interface Addon {
   };
   allocate(device: Handle, bytes: number): Handle;
   free(buffer: Handle): void;
+  address(buffer: Handle): bigint;
   write(buffer: Handle, byteOffset: number, bytes: Uint8Array): void;
   read(buffer: Handle, byteOffset: number, byteLength: number): Promise<Uint8Array>;
   prepare(device: Handle, program: Int32Array): Handle;

@@ -9,7 +9,7 @@ import {
   type Prepared,
   requireConvolution,
 } from "../device.js";
-import { encode } from "../plan_words.js";
+import { encode, encodePieces } from "../plan_words.js";
 import { type Handle, loadAddon } from "./addon.js";
 import { cpuLearners } from "./learners.js";
 
@@ -75,6 +75,13 @@ export async function openCpu(options: CpuOptions = {}): Promise<Device> {
     prepare(plan: Plan): CpuPrepared {
       return { plan, handle: addon.prepare(device, encode(plan, convolution)) };
     },
+    prepareInPieces(plan, cuts): CpuPrepared[] {
+      return encodePieces(plan, cuts, convolution).map((words) => ({
+        plan,
+        handle: addon.prepare(device, words),
+      }));
+    },
+    address: (buffer) => addon.address(handleOf(buffer)),
     run(prepared, bindings, scalars) {
       const buffers = bindings.map(({ buffer }) => handleOf(buffer));
       const offsets = Float64Array.from(bindings, ({ byteOffset }) => byteOffset);

@@ -1,0 +1,36 @@
+import type { MpiName } from "./launcher.js";
+import type { ExchangeTime, Floats } from "./process_group.js";
+
+/** What the thread that calls MPI is started with. */
+export interface ThreadData {
+  readonly libraries: readonly MpiName[];
+}
+
+export type Request =
+  | { readonly kind: "join" }
+  | { readonly kind: "sum"; readonly numbers: Float64Array }
+  | { readonly kind: "sumInPlace"; readonly floats: Floats }
+  | { readonly kind: "broadcast"; readonly bytes: Uint8Array | null }
+  | { readonly kind: "fail"; readonly reason: string }
+  | { readonly kind: "leave" };
+
+export interface Joined {
+  readonly rank: number;
+  readonly size: number;
+  readonly version: string;
+}
+
+/** What a request of each kind is answered with. */
+export interface Answers {
+  readonly join: Joined;
+  readonly sum: Float64Array;
+  readonly sumInPlace: ExchangeTime;
+  readonly broadcast: Uint8Array;
+  readonly fail: boolean;
+  readonly leave: null;
+}
+
+/** One for each request, in their order. `isLoss`: it is another rank that cannot go on. */
+export type Answer =
+  | { readonly value: Answers[keyof Answers] }
+  | { readonly error: string; readonly isLoss: boolean };
