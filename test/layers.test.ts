@@ -19,6 +19,7 @@ const order = [
   "data",
   "views",
   "models",
+  "distributed",
   "train",
   "deploy",
   "classic",

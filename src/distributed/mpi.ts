@@ -17,14 +17,20 @@ export interface MpiOptions {
   readonly bucketBytes?: number;
 }
 
-/**
- * Settings of Open MPI that suit ranks which compute, unless the environment has its own: messages between processes
- * of one host are copied twice instead of read out of the other's memory, which containers make 30 times slower; a rank
- * that waits leaves its core to others.
- */
-const openMpiSettings = {
+/** Settings of the libraries that suit processes like these, unless the environment has its own. */
+const settings = {
+  // Messages within a host are copied twice, not read out of the other's memory, which containers make 30 times slower.
   OMPI_MCA_btl_vader_single_copy_mechanism: "none",
+  // A rank that waits leaves its core to those that compute.
   OMPI_MCA_mpi_yield_when_idle: "1",
+  MPIR_CVAR_POLLS_BEFORE_YIELD: "10",
+  // UCX, of MPICH, tries its hooks by setting the end of the heap anew, on which other threads are at work: 2 starts of
+  // 22 crashed.
+  UCX_MEM_EVENTS: "n",
+  UCX_MEM_MMAP_HOOK_MODE: "none",
+  UCX_MEM_MALLOC_HOOKS: "n",
+  // Signals are Node's.
+  UCX_HANDLE_ERRORS: "none",
 };
 
 /** How often those of this host are looked for, in milliseconds. */
@@ -38,7 +44,7 @@ const lookEvery = 200;
 export async function connectMpi({ library, bucketBytes = 4 << 20 }: MpiOptions = {}): Promise<ProcessGroup> {
   if (!(bucketBytes > 0)) throw new UserError(`bucketBytes is ${bucketBytes}; give a number above 0`);
   await requireKoffi();
-  for (const [name, value] of Object.entries(openMpiSettings)) process.env[name] ??= value;
+  for (const [name, value] of Object.entries(settings)) process.env[name] ??= value;
   const launcher = launcherOf(process.env);
   const names: MpiName[] = library
     ? [library]

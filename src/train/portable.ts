@@ -1,3 +1,5 @@
+export type { ProcessGroup } from "../distributed/process_group.js";
+export { RankLostError } from "../distributed/rank_lost.js";
 export type {
   CheckpointEvent,
   EpochResult,
@@ -7,6 +9,7 @@ export type {
   TrainCallbacks,
 } from "./callbacks.js";
 export { type Evaluation, evaluate as evaluateModel } from "./evaluate.js";
+export type { ExchangeFigures } from "./exchange.js";
 export { type Glimpse, type GlimpseOptions, glimpse, judge, type Results } from "./inspection.js";
 export {
   augmentationOf,
