@@ -4,6 +4,8 @@ import type { ExchangeTime, Floats } from "./process_group.js";
 /** What the thread that calls MPI is started with. */
 export interface ThreadData {
   readonly libraries: readonly MpiName[];
+  /** Shared: one more than the number of a rank of this host that has ended, 0 while there is none, and its process number. */
+  readonly ended: Int32Array<SharedArrayBuffer>;
 }
 
 export type Request =

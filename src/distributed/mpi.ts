@@ -35,6 +35,8 @@ const settings = {
 
 /** How often those of this host are looked for, in milliseconds. */
 const lookEvery = 200;
+/** How long the thread has to notice that one has ended, unless it is in a call that waits for it for ever. */
+const noticePatience = 2000;
 
 /**
  * Joins the processes that mpirun has started, through Open MPI or MPICH, whichever is installed. Once a process; every
@@ -135,6 +137,7 @@ interface Waiting {
 class Line {
   peers: readonly Peer[] = [];
   private readonly worker: Worker;
+  private readonly ended = new Int32Array(new SharedArrayBuffer(8));
   private readonly waiting: Waiting[] = [];
   private lost: Error | null = null;
   private readonly look: NodeJS.Timeout;
@@ -144,7 +147,7 @@ class Line {
     // Compiled, even where this file is run as TypeScript: Node 20 starts no thread with that.
     const file = join(packageRoot(), "dist", "distributed", "mpi_thread.js");
     if (!existsSync(file)) throw new UserError(`MPI needs ${file}, which is not there; run npm run build`);
-    const workerData: ThreadData = { libraries };
+    const workerData: ThreadData = { libraries, ended: this.ended };
     this.worker = new Worker(file, { workerData, execArgv: [] });
     this.worker.unref();
     this.worker.on("message", (answer: Answer) => {
@@ -169,9 +172,13 @@ class Line {
 
   /** A rank that was killed says nothing, and the library may wait for it for ever. */
   private lookForPeers(): void {
-    if (this.lost || this.closing) return;
-    const gone = this.peers.find(({ pid }) => !isAlive(pid));
-    if (gone) this.lose(new RankLostError(`rank ${gone.rank} (process ${gone.pid} on this host) has ended`));
+    const gone = this.closing ? undefined : this.peers.find(({ pid }) => !isAlive(pid));
+    if (!gone) return;
+    clearInterval(this.look);
+    this.ended[1] = gone.pid;
+    Atomics.store(this.ended, 0, gone.rank + 1);
+    const loss = new RankLostError(`rank ${gone.rank} (process ${gone.pid} on ${hostname()}) has ended`);
+    setTimeout(() => this.lose(loss), noticePatience).unref();
   }
 
   private lose(error: Error): void {

@@ -1,5 +1,6 @@
 // The thread that calls MPI: a process has one. It works off requests in order, so that all ranks make their calls in
 // the same order, and the event loop of the process never waits.
+import { hostname } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Answer, Answers, Request, ThreadData } from "./messages.js";
 import { type Memory, MpiLibrary } from "./mpi_library.js";
@@ -16,7 +17,9 @@ const koffi = (await import("koffi")).default;
 // MPICH starts up on more stack than koffi's 1 MiB.
 koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 8 << 20 });
 
-/** Another rank has said that it goes no further. */
+const { libraries, ended } = workerData as ThreadData;
+
+/** Another rank goes no further. */
 class Loss extends Error {}
 
 const [none, one] = [new Int32Array(new SharedArrayBuffer(4)), new Int32Array(1)];
@@ -52,6 +55,11 @@ function meet(): void {
   for (let pause = 0; ; pause = Math.min(0.5, pause + 0.02)) {
     mpi.call("MPI_Test", request, one, mpi.ignoredStatus);
     if (one[0] !== 0) return;
+    if (Atomics.load(ended, 0) > 0) {
+      const rank = ended[0]! - 1;
+      fail(`rank ${rank} (process ${ended[1]} on ${hostname()}) has ended`, rank);
+      throw loss;
+    }
     const heard = hear();
     if (heard) {
       loss = new Loss(`rank ${heard.rank} has stopped: ${heard.reason}`);
@@ -86,8 +94,11 @@ function broadcast(bytes: Uint8Array | null): Uint8Array {
   return all;
 }
 
-/** Tells the others, for as long as they may take to hear it. Returns whether a lower rank has the same reason. */
-function fail(reason: string): boolean {
+/**
+ * Tells the others but one that has ended, for as long as they may take to hear it. Returns whether a lower rank has the
+ * same reason.
+ */
+function fail(reason: string, dead?: number): boolean {
   if (loss) return false;
   loss = new Loss(reason);
   const line = reason.replaceAll("\n", " ");
@@ -95,7 +106,7 @@ function fail(reason: string): boolean {
   new TextEncoder().encodeInto(`${rank}\n${line}`, text.subarray(0, failureBytes - 1));
   const { world, byte } = mpi.handles;
   const sends = Array.from({ length: size }, (_, to) => ({ to, request: new BigInt64Array(1) })).filter(
-    ({ to }) => to !== rank,
+    ({ to }) => to !== rank && to !== dead,
   );
   for (const { to, request } of sends)
     mpi.call("MPI_Issend", text, failureBytes, byte, to, failureTag, world, request);
@@ -116,7 +127,7 @@ function fail(reason: string): boolean {
 
 const work: { readonly [K in Request["kind"]]: (of: Extract<Request, { kind: K }>) => Answers[K] } = {
   join() {
-    mpi = MpiLibrary.load(koffi, (workerData as ThreadData).libraries);
+    mpi = MpiLibrary.load(koffi, libraries);
     ({ rank, size } = mpi.start());
     return { rank, size, version: mpi.version };
   },

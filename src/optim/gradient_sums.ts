@@ -1,6 +1,6 @@
 import { zeros } from "../ops/creation.js";
 import { add } from "../ops/pointwise.js";
-import { addGradientRoot } from "../tensor/evaluate.js";
+import { addGradientRoot, evaluateNodes } from "../tensor/evaluate.js";
 import { type Tensor, variable } from "../tensor/tensor.js";
 import { layOut } from "./flat.js";
 
@@ -21,6 +21,8 @@ export class GradientSums {
     this.sums = this.parameters.map(({ shape }) => variable(zeros(shape)));
     this.variables = [...before, ...[...this.sums].reverse()];
     layOut(this.variables);
+    // First values now, or the first gradients would be computed apart, for want of a place.
+    void evaluateNodes([]);
   }
 
   /** Records that the parameters' gradients go to the sums, as their first terms where `isFirst`. */

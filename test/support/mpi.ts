@@ -50,8 +50,8 @@ export function start(command: string, args: readonly string[]): Job {
 /** The words before the program, for so many ranks on this host. */
 export function launcher(name: Implementation, ranks: number): [string, ...string[]] {
   const root = process.getuid?.() === 0 ? ["--allow-run-as-root"] : [];
-  const many = name === "openmpi" ? [...root, "--oversubscribe"] : [];
-  return [`/usr/bin/mpirun.${name}`, ...many, "-n", String(ranks)];
+  const options = name === "openmpi" ? [...root, "--oversubscribe"] : [];
+  return [`/usr/bin/mpirun.${name}`, ...options, "-n", String(ranks)];
 }
 
 export function mpirun(name: Implementation, ranks: number, ...program: readonly string[]): Job {
