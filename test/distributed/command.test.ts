@@ -17,9 +17,13 @@ const path = (name: string): string => join(work, name);
 const flybrick = [process.execPath, bin, "train"] as const;
 const settings = [model, "--data-dir", path("data"), "--batch-size", "20", "--recipe", "fast", "--json"];
 
+const short = [...settings, "--epochs", "12", "--checkpoint-every", "3"];
+
 beforeAll(async () => {
   await writeFewImages(path("data"), 210, 50);
-});
+  const { code } = await start(flybrick[0], [...flybrick.slice(1), ...short, "--out", path("whole")]).ended;
+  expect(code).toBe(0);
+}, 120_000);
 
 function events(stdout: string): Record<string, unknown>[] {
   return stdout.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []));
@@ -44,27 +48,27 @@ async function until(job: Job, text: string): Promise<void> {
   }
 }
 
-describe.each(implementations)("mpirun flybrick train under %s", { timeout: 120_000 }, (library) => {
+describe.each(implementations)("mpirun flybrick train under %s", { timeout: 240_000 }, (library) => {
   const others = implementations.filter((name) => name !== library);
 
   test("a rank that is killed ends all others with a sentence, and fewer go on with the same data", async () => {
     const run = `killed-${library}`;
-    const options = [...settings, "--epochs", "12", "--checkpoint-every", "3"];
-    const job = mpirun(library, 3, ...flybrick, ...options, "--distributed", "mpi", "--out", path(run));
+    const job = mpirun(library, 3, ...flybrick, ...short, "--distributed", "mpi", "--out", path(run));
     await until(job, '"epoch":2,"step"');
     const pids = processesOf(path(run));
     expect([...pids.keys()].sort()).toEqual([0, 1, 2]);
     process.kill(pids.get(1)!, "SIGKILL");
-    const killed = performance.now();
+    // In ten seconds Open MPI would end them without a word.
     const { code, stdout, stderr } = await job.ended;
-    // What was asked of it, generously: it takes about a second.
-    expect(performance.now() - killed).toBeLessThan(10_000);
     expect(code).not.toBe(0);
     expect(processesOf(path(run)).size).toBe(0);
     const sentence = `rank 1 (process ${pids.get(1)} on ${hostname()}) has ended`;
     if (library === "openmpi") {
-      expect(events(stdout).at(-1)!.message).toContain(sentence);
-      expect(stderr).toMatch(`flybrick: rank 2: `);
+      expect(events(stdout).at(-1)).toMatchObject({
+        event: "error",
+        message: expect.stringContaining(sentence),
+      });
+      expect(stderr).toMatch(/flybrick: rank 2: .*rank 1 \(process/);
     } else {
       // MPICH's launcher kills the others at once, and says why itself.
       expect(stdout).toContain("BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES");
@@ -89,10 +93,6 @@ describe.each(implementations)("mpirun flybrick train under %s", { timeout: 120_
     ).ended;
     expect(events(again.stdout)[0]).toMatchObject({ event: "resume", steps: state.steps });
     expect(events(again.stdout).at(-1)).toMatchObject({ event: "done", stopped: false });
-    if (library === implementations[0])
-      expect(
-        (await start(flybrick[0], [...flybrick.slice(1), ...options, "--out", path("whole")]).ended).code,
-      ).toBe(0);
     expect(difference(run, "whole")).toBeLessThan(1e-5);
     expect(readdirSync(path(run)).sort()).toEqual(readdirSync(path("whole")).sort());
   });

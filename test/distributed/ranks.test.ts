@@ -36,9 +36,9 @@ function furthest(a: readonly number[], b: readonly number[]): number {
 let alone: Outcome;
 beforeAll(async () => {
   alone = await run({});
-});
+}, 120_000);
 
-describe.each(implementations)("ranks under %s", (library) => {
+describe.each(implementations)("ranks under %s", { timeout: 240_000 }, (library) => {
   test("two and four train as one does: crops, dropout, mixup, clipping and averages included", async () => {
     expect(alone.losses.length).toBe(20);
     expect(new Set(alone.losses).size).toBe(20);
@@ -67,7 +67,7 @@ describe.each(implementations)("ranks under %s", (library) => {
   });
 });
 
-describe.each(implementations.slice(0, 1))("ranks, whatever the library", (library) => {
+describe.each(implementations.slice(0, 1))("ranks, whatever the library", { timeout: 240_000 }, (library) => {
   test("the same number of ranks gives the same bits, with micro-batches too one's result", async () => {
     const options = { bucketBytes: 1000, microBatchSize: 7 };
     const [first, second] = [await run(options, [library, 3]), await run(options, [library, 3])];
@@ -89,19 +89,8 @@ describe.each(implementations.slice(0, 1))("ranks, whatever the library", (libra
   test("ranks with other options are refused", async () => {
     const one = JSON.stringify({ library, out: join(work, "never") });
     const two = JSON.stringify({ library, out: join(work, "never"), batchSize: 49 });
-    const { stderr } = await mpirun(
-      library,
-      1,
-      process.execPath,
-      program,
-      one,
-      ":",
-      "-n",
-      "1",
-      process.execPath,
-      program,
-      two,
-    ).ended;
+    const words = [process.execPath, program, one, ":", "-n", "1", process.execPath, program, two];
+    const { stderr } = await mpirun(library, 1, ...words).ended;
     expect(stderr).toContain(
       "rank 1 of 2 differs from rank 0 in its options, network or data: start all ranks by the same command",
     );
