@@ -143,22 +143,26 @@ describe.each(implementations)("mpirun flybrick train under %s", { timeout: 240_
   });
 });
 
-test.runIf(implementations.length > 0)("the same mistake of all ranks is said once", async () => {
-  const { code, stdout, stderr } = await mpirun(
-    implementations[0]!,
-    2,
-    ...flybrick,
-    ...settings,
-    "--batch-size",
-    "5000",
-    "--distributed",
-    "mpi",
-    "--out",
-    path("never"),
-  ).ended;
-  expect(code).not.toBe(0);
-  expect(`${stdout}${stderr}`.match(/batch size 5000 is larger than the data set/g)).toHaveLength(1);
-});
+test.runIf(implementations.length > 0)(
+  "the same mistake of all ranks is said once",
+  { timeout: 240_000 },
+  async () => {
+    const { code, stdout, stderr } = await mpirun(
+      implementations[0]!,
+      2,
+      ...flybrick,
+      ...settings,
+      "--batch-size",
+      "5000",
+      "--distributed",
+      "mpi",
+      "--out",
+      path("never"),
+    ).ended;
+    expect(code).not.toBe(0);
+    expect(`${stdout}${stderr}`.match(/batch size 5000 is larger than the data set/g)).toHaveLength(1);
+  },
+);
 
 interface Hosts {
   run(library: (typeof implementations)[number], program: readonly string[]): Job["ended"];
