@@ -356,15 +356,15 @@ async function loop(
       if (++step <= done) continue;
       standing.steps = optimizer.steps;
       const taking = optimizer.steps + 1;
-      /** Whether to stop, which any rank may say, and rank 0's clock: whether a checkpoint or a report is due. */
-      const wishes = (): boolean[] => [
-        signal?.aborted ?? false,
+      /** Whether to stop, which any rank may say, and by rank 0's clock whether a report or a checkpoint is due. */
+      const wishes = [
+        () => signal?.aborted ?? false,
+        () => ranks.isFirst && performance.now() - reported >= progressMilliseconds,
         // The last step's checkpoint is the epoch's.
-        ranks.isFirst && step < steps && isDue(taking),
-        ranks.isFirst && performance.now() - reported >= progressMilliseconds,
+        () => ranks.isFirst && step < steps && isDue(taking),
       ];
       // Asked early, so that nobody waits for the answer.
-      const agreed = ranks.size > 1 ? ranks.any(wishes()) : undefined;
+      const agreed = ranks.size > 1 ? ranks.any(wishes.map((wish) => wish())) : undefined;
       agreed?.catch(() => {});
       const { dataSeconds: before } = micro;
       const next = await (isFirst ? takeFirstStep : takeStep)(numbers, epoch, step);
@@ -374,9 +374,14 @@ async function loop(
       // One step stays in flight, so the device never waits for the next one to be recorded.
       await running;
       running = next.done;
-      const [isStopped, isCheckpointDue, isLate] = (await agreed) ?? wishes();
+      const answers = await agreed;
+      const [isStopped, isLate, isCheckpointDue] = wishes.map((wish, k) => () => answers?.[k] ?? wish()) as [
+        () => boolean,
+        () => boolean,
+        () => boolean,
+      ];
       const isCounted = step % (options.progressSteps ?? Number.POSITIVE_INFINITY) === 0;
-      if (reportAt.has(step) || isCounted || isLate || isStopped) {
+      if (reportAt.has(step) || isCounted || isLate() || isStopped()) {
         reported = performance.now();
         const means = await metrics.read();
         await health.throwIfDiverged();
@@ -385,14 +390,14 @@ async function loop(
         for (const { onProgress } of listeners)
           await onProgress?.({ epoch, step, steps, ...means, examplesPerSecond });
       }
-      if (isStopped || isCheckpointDue) {
+      if (isStopped() || isCheckpointDue()) {
         await running;
         await health.throwIfDiverged();
         trainSeconds = (performance.now() - start) / 1000;
         await save(epoch);
         start = performance.now() - trainSeconds * 1000;
       }
-      if (isStopped) return end(true);
+      if (isStopped()) return end(true);
     }
     await running;
     const { loss, accuracy: trainAccuracy } = await metrics.read();
