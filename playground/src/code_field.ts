@@ -42,14 +42,16 @@ export class CodeField {
   private open(openEditor: typeof import("./editor.js").openEditor): void {
     const { area, host } = this;
     const hadFocus = document.activeElement === area;
+    const selection = { from: area.selectionStart, to: area.selectionEnd };
+    // Before, since the editor measures lines.
+    host.hidden = false;
+    area.hidden = true;
     this.editor = openEditor(host, area.value, (text) => {
       area.value = text;
       this.onInput(text);
     });
     this.editor.name(area.getAttribute("aria-label") ?? "");
     this.editor.mark(this.mistake);
-    host.hidden = false;
-    area.hidden = true;
-    if (hadFocus) this.editor.focus({ from: area.selectionStart, to: area.selectionEnd });
+    if (hadFocus) this.editor.focus(selection);
   }
 }

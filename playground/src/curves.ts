@@ -16,8 +16,8 @@ export interface Line {
 export interface Chart {
   readonly title: string;
   readonly lines: readonly Line[];
-  /** A thin dotted line across. */
-  readonly reference?: { readonly name: string; readonly value: number } | undefined;
+  /** Thin dotted lines across. */
+  readonly references: readonly { readonly name: string; readonly value: number }[];
   /** The end of the x axis. */
   readonly epochs: number;
   /** The end of the y axis is at least this. */
@@ -26,7 +26,7 @@ export interface Chart {
   readonly description: string;
 }
 
-const margin = { top: 34, right: 92, bottom: 28, left: 42 };
+const margin = { top: 34, right: 116, bottom: 28, left: 42 };
 
 /** A step of 1, 2 or 5 times a power of ten that cuts a length into at most `count` parts. */
 export function tickStep(length: number, count: number): number {
@@ -53,7 +53,7 @@ export function spread(heights: readonly number[], gap: number, low: number, hig
 
 /** Draws a chart, its text 12 to 14 units high; the style sheet gives it the width of its place. */
 export function drawChart(chart: Chart, width: number, height: number): SVGSVGElement {
-  const { lines, reference, epochs } = chart;
+  const { lines, references, epochs } = chart;
   const seen = lines.flatMap(({ points }) => points.map(({ y }) => y)).filter(Number.isFinite);
   const step = tickStep(Math.max(chart.most, ...seen), 5);
   const top = Math.ceil(Math.max(chart.most, ...seen) / step - 1e-9) * step;
@@ -84,13 +84,11 @@ export function drawChart(chart: Chart, width: number, height: number): SVGSVGEl
     drawing.append(
       svg("text", { class: "tick", x: x(epoch), y: bottom + 20, "text-anchor": "middle" }, `${epoch}`),
     );
-  if (reference) {
-    const at = y(reference.value);
+  for (const { value } of references) {
+    const at = y(value);
     drawing.append(svg("line", { class: "reference", x1: margin.left, x2: right, y1: at, y2: at }));
   }
-  const labels: { name: string; kind: string; value: number }[] = reference
-    ? [{ name: reference.name, kind: "reference", value: reference.value }]
-    : [];
+  const labels = references.map((one) => ({ ...one, kind: "reference" }));
   for (const { name, kind, points } of lines) {
     const drawn = points.filter(({ y: value }) => Number.isFinite(value));
     const last = drawn.at(-1);

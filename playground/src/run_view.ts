@@ -115,13 +115,18 @@ export function showCurves(runs: readonly Run[], shown: State, strings: Strings)
   show("loss-curve", {
     title: strings.lossByEpoch,
     lines: loss,
-    reference: published && { name: strings.book, value: published.loss },
+    references: published ? [{ name: strings.book, value: published.loss }] : [],
     most: 0.5,
   });
   show("accuracy-curve", {
     title: strings.accuracyByEpoch,
     lines: accuracy,
-    reference: published && { name: strings.book, value: published.testAccuracy },
+    references: published
+      ? [
+          { name: strings.bookTrain, value: published.trainAccuracy },
+          { name: strings.bookTest, value: published.testAccuracy },
+        ]
+      : [],
     most: 1,
   });
   const isWhole = run?.trainImages === 60_000;

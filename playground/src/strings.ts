@@ -58,6 +58,8 @@ const english = {
   trainLine: "train",
   testLine: "test",
   book: "book",
+  bookTrain: "book, train",
+  bookTest: "book, test",
   bookNote:
     "Dotted: what “Dive into Deep Learning” prints after ten epochs on all 60,000 images. This page has 6,000 of them.",
   bookNoteWhole: "Dotted: what “Dive into Deep Learning” prints after ten epochs on the same 60,000 images.",
@@ -133,6 +135,8 @@ const chinese: Strings = {
   trainLine: "训练",
   testLine: "测试",
   book: "书中",
+  bookTrain: "书中训练",
+  bookTest: "书中测试",
   bookNote: "点线：《动手学深度学习》在全部 60,000 张图像上训练十轮后的结果。本页只用其中 6,000 张。",
   bookNoteWhole: "点线：《动手学深度学习》在同样的 60,000 张图像上训练十轮后的结果。",
   dataNote: "数据：Fashion-MNIST 的 6,000 张训练图像和 1,000 张测试图像。",
