@@ -35,6 +35,9 @@ try {
     await page.fill("#data-address", "nowhere");
     await page.click("#data-load");
     await page.locator("#data-said.wrong").waitFor();
+    // The editor measures its lines where they are seen.
+    await page.evaluate("scrollTo(0, 0)");
+    await page.waitForTimeout(500);
     await page.screenshot({ path: join(folder, `${name}-reloaded.png`), fullPage: true });
     await page.close();
     console.log(`${name}: three pictures in ${folder}`);
