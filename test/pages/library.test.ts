@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fashionMnist } from "../../src/data/index.js";
 import { openDevice } from "../../src/devices/open.js";
+import { usualVariants } from "../../src/devices/webgpu/variants.js";
 import { useDevice } from "../../src/tensor/evaluate.js";
 import { bundleForBrowser } from "../support/bundle.js";
 import { relativeError } from "../support/compare.js";
@@ -127,6 +128,14 @@ describe.skipIf(!browser)("the library in Chromium", { timeout: 240_000 }, () =>
       const seeds = Array.from({ length: graphs }, (_, i) => i + 1);
       expect(await page.evaluate((given) => flybrick.graphDifferences(given), seeds)).toEqual([]);
     });
+  });
+
+  test("keeps which kernels were measured to be fastest in IndexedDB, until that is cleared", async () => {
+    const { measured, kept, place, forgotten } = await page.evaluate(() => flybrick.tuning());
+    expect(measured).toMatchObject({ thin: "registers-small", convolution: "winograd-precise" });
+    expect(kept).toEqual(measured);
+    expect(place).toBe("IndexedDB's flybrick");
+    expect(forgotten).toEqual(usualVariants(true));
   });
 
   test("learns from features that are given", async () => {

@@ -1,4 +1,17 @@
-import { classic, type Device, data, devices, models, openDevice, useDevice } from "../../src/browser.js";
+import {
+  classic,
+  clearTuning,
+  type Device,
+  data,
+  devices,
+  models,
+  openDevice,
+  useDevice,
+} from "../../src/browser.js";
+import { canShuffle, requestAdapter } from "../../src/devices/webgpu/adapter.js";
+import { globalGpu } from "../../src/devices/webgpu/global.js";
+import { tunedVariants } from "../../src/devices/webgpu/tuning.js";
+import { tuningDatabase } from "../../src/devices/webgpu/tuning_database.js";
 import { graphDifferences } from "../compile/random_graph.js";
 import { type Case, disagreements } from "../conformance/check_case.js";
 import { smallAlexnet } from "../nn/networks.js";
@@ -60,6 +73,22 @@ const lent = {
       },
     });
     return { source: set.source, received, losses: await lenetLosses(set, steps) };
+  },
+
+  /** Which variants a GPU's device takes once the last of each were measured to be fastest, and once that is forgotten. */
+  async tuning() {
+    const gpu = globalGpu()!;
+    const adapter = await requestAdapter(gpu);
+    let seconds = 1000;
+    const measured = await tunedVariants(adapter.info, canShuffle(gpu, adapter), {
+      store: tuningDatabase(),
+      measure: async () => seconds--,
+      say: (text) => console.warn(text),
+      isAsked: true,
+    });
+    const kept = (await openDevice("webgpu")).variants;
+    const place = await clearTuning();
+    return { measured, kept, place, forgotten: (await openDevice("webgpu")).variants };
   },
 
   /** How well HOG's nearest neighbours tell upright stripes from lying ones. */

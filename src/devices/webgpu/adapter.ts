@@ -25,6 +25,11 @@ function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 
 const wantedFeatures = ["subgroups"] as const;
 
+/** Whether kernels may use subgroups: the adapter has them, and WGSL their numbers. */
+export function canShuffle(gpu: GPU, adapter: GPUAdapter): boolean {
+  return adapter.features.has("subgroups") && gpu.wgslLanguageFeatures.has("subgroup_id");
+}
+
 /** What of a device's options decides its kernels. */
 export interface KernelOptions {
   readonly variant?: VariantOption | undefined;
@@ -45,7 +50,7 @@ export async function openTuned(
   const algorithm = requireConvolution(convolution);
   const pinned = (variants: ChosenVariants): ChosenVariants =>
     algorithm === "auto" ? variants : { ...variants, convolution: algorithm };
-  const hasSubgroups = adapter.features.has("subgroups") && gpu.wgslLanguageFeatures.has("subgroup_id");
+  const hasSubgroups = canShuffle(gpu, adapter);
   if (variant !== "auto" && variant !== "measure") {
     const usual = usualVariants(isSoftware(adapter.info));
     return openAdapter(adapter, { variants: pinned(pinnedVariants(variant, usual, hasSubgroups)) });
