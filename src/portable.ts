@@ -20,7 +20,6 @@ export type { Shape } from "./core/shape.js";
 export {
   type ClassifyOptions,
   classify,
-  fittedSize,
   type Guess,
   type Guesses,
   type Pixels,

@@ -4,9 +4,11 @@ import { DataPanel } from "./data_panel.js";
 import { byId } from "./dom.js";
 import { FilesPanel } from "./files_panel.js";
 import { layerTable } from "./layer_table.js";
+import { isLook } from "./looks.js";
 import type { ImagesFrom } from "./messages.js";
 import { readNetwork } from "./network_code.js";
 import { CodeError, placeOf } from "./network_syntax.js";
+import { Panels } from "./panels.js";
 import { readPreferences, setLanguage, setTheme, type Theme } from "./preferences.js";
 import { presetNames, presets } from "./presets.js";
 import { canGoOn, isGoing } from "./run.js";
@@ -40,8 +42,14 @@ const filesPanel = new FilesPanel(strings, {
   },
 });
 
+const panels = new Panels(trainer, strings, new URL("fashion-mnist/", document.baseURI).href);
+
 /** What the worker tells that is of no run. */
 function takeAnswer(answer: Answer): void {
+  if (isLook(answer)) {
+    panels.take(answer);
+    return;
+  }
   if (answer.type === "refused" ? answer.what === "images" : /^(images|receiving)$/.test(answer.type))
     dataPanel.take(answer);
   else filesPanel.take(answer, titleOf(trainer.current?.state ?? state));
@@ -127,6 +135,7 @@ function draw(): void {
     showCurves(runs, state, strings);
     showRuns(runs, strings, (taken) => change(taken));
     filesPanel.show(current, strings);
+    panels.progress();
     byId("problems").textContent = problems.join(" ");
     document.querySelector("main")!.removeAttribute("data-empty");
   });
@@ -161,6 +170,7 @@ byId("language").addEventListener("click", () => {
   setLanguage(preferences.language);
   strings = languages[preferences.language];
   translate();
+  panels.translate(strings);
   showState();
 });
 const theme = byId<HTMLSelectElement>("theme");
@@ -172,9 +182,14 @@ addEventListener("hashchange", () => {
 });
 new ResizeObserver(draw).observe(byId("curves"));
 // A table that scrolls sideways must be reached by keyboard.
-byId("table").tabIndex = 0;
-byId("table").role = "region";
-byId("table").setAttribute("aria-labelledby", "layers-title");
+for (const [id, title] of [
+  ["table", "layers-title"],
+  ["history-chart", "history-title"],
+] as const) {
+  byId(id).tabIndex = 0;
+  byId(id).role = "region";
+  byId(id).setAttribute("aria-labelledby", title);
+}
 
 setTheme(preferences.theme);
 translate();

@@ -1,3 +1,4 @@
+import type { LookReport, LookRequest } from "./looks.js";
 import type { State } from "./state.js";
 
 /** Where images come from: a folder's address, or files that the visitor chose. */
@@ -24,6 +25,7 @@ export type FileFormat = (typeof fileFormats)[number];
 
 /** What the page asks of the worker that trains. */
 export type Request =
+  | LookRequest
   /** Begins a run, or goes on with one; another that is under way is stopped before. */
   | ({ readonly type: "train" } & TrainRequest)
   | { readonly type: "pause" }
@@ -86,6 +88,7 @@ export interface RunDevice {
 
 /** What the worker tells; `run` is the number that the run was begun with. */
 export type Report =
+  | LookReport
   | ({ readonly type: "device"; readonly run: number } & RunDevice)
   | { readonly type: "data"; readonly run: number; readonly received: number; readonly total?: number }
   | {

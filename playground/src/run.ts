@@ -16,6 +16,8 @@ export interface Run {
   trainImages?: number;
   progress?: RunProgress;
   lastEpoch?: RunEpoch;
+  /** By parameter, when they were last looked at. */
+  gradientNorms?: Readonly<Record<string, number>>;
   memoryBytes?: number;
   phase: "loading" | "running" | "paused" | "interrupted" | "finished" | "stopped" | "failed";
   /** Where it waits. */

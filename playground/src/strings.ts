@@ -1,7 +1,9 @@
+import * as ofPanels from "./strings_of_panels.js";
 import * as ofRuns from "./strings_of_runs.js";
 
 const english = {
   ...ofRuns.english,
+  ...ofPanels.english,
   title: "Flybrick playground",
   subtitle: "Train a network on Fashion-MNIST, in this page, on your own machine.",
   otherLanguage: "中文",
@@ -80,6 +82,7 @@ export type Strings = typeof english;
 
 const chinese: Strings = {
   ...ofRuns.chinese,
+  ...ofPanels.chinese,
   title: "Flybrick 训练场",
   subtitle: "就在本页、用您自己的机器，在 Fashion-MNIST 上训练网络。",
   otherLanguage: "English",

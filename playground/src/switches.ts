@@ -1,4 +1,5 @@
 import { Call, parseNetwork } from "./network_syntax.js";
+import { type Preset, presets } from "./presets.js";
 
 /** Switches change the text, so that the code stays the only word on the network. */
 const families = {
@@ -68,4 +69,15 @@ export function setDropout(code: string, p: string): string {
       (text, { offset, end }) => `${text.slice(0, offset)}nn.dropout({ p: ${p} })${text.slice(end)}`,
       code,
     );
+}
+
+/** The text as all have it that differ in switches only. */
+function withoutSwitches(code: string): string {
+  return setDropout(choose(choose(code, "activation", "relu"), "pooling", "max"), "0.5");
+}
+
+/** The preset that a text is but for the switches. */
+export function presetLike(code: string): Preset | undefined {
+  const own = withoutSwitches(code);
+  return Object.values<Preset>(presets).find((preset) => withoutSwitches(preset.code) === own);
 }

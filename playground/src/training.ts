@@ -20,6 +20,7 @@ import { Gate, nextTask } from "./gate.js";
 import { loadImages } from "./images.js";
 import type { CurvePoint, Report, Request, RunEpoch, TrainRequest } from "./messages.js";
 import { encodeNetwork, networkOf, networkOfCheckpoint } from "./network_files.js";
+import { Observer } from "./observer.js";
 import { curveStride, Means, ProgressMeter } from "./progress_meter.js";
 import type { State } from "./state.js";
 
@@ -38,7 +39,13 @@ let running: Promise<void> = Promise.resolve();
 /** The network that was last trained here, and whether it still is. */
 let current: { readonly run: number; readonly net: Sequential; isTraining: boolean } | undefined;
 
-const send = (report: Report, transfer: Transferable[] = []): void => postMessage(report, { transfer });
+/** From a run's beginning to its end, what needs its network waits for a step's end. */
+let isRunning = false;
+const observer = new Observer((act) => (isRunning ? gate.errand(act) : act()), send);
+
+function send(report: Report, transfer: Transferable[] = []): void {
+  postMessage(report, { transfer });
+}
 
 /** Does what the page asks. */
 export function handle(request: Request): void {
@@ -61,6 +68,12 @@ export function handle(request: Request): void {
       break;
     case "rate":
       learningRate = request.learningRate;
+      break;
+    case "watch":
+      observer.watch(request);
+      break;
+    case "classify":
+      observer.classify(request.picture);
       break;
     case "images":
       void answer("images", () => lookAtImages(request));
@@ -91,6 +104,7 @@ async function answer(what: (Report & { type: "refused" })["what"], act: () => P
 async function begin(request: TrainRequest): Promise<void> {
   stop = new AbortController();
   gate.open();
+  isRunning = true;
   const { run } = request;
   try {
     const stopped = await trainRun(request, stop.signal);
@@ -106,8 +120,10 @@ async function begin(request: TrainRequest): Promise<void> {
     send({ type: "failed", run, sentence: cause instanceof UserError ? cause.message : message });
   } finally {
     if (current) current.isTraining = false;
+    observer.settle();
     gate.open();
     await gate.pass();
+    isRunning = false;
   }
 }
 
@@ -166,6 +182,7 @@ async function trainRun(request: TrainRequest, signal: AbortSignal): Promise<boo
     epochs: saved?.state.epochs.map(epochOf) ?? [],
   });
   current = { run, net, isTraining: true };
+  observer.begin({ run, net, device, testSet, testImages: set.test });
   const started = performance.now() / 1000;
   const pausedBefore = gate.pausedSeconds;
   let testSeconds = 0;
@@ -191,7 +208,10 @@ async function trainRun(request: TrainRequest, signal: AbortSignal): Promise<boo
       wroteAt = performance.now() / 1000;
       writeSeconds = wroteAt - start;
     }
-    if (gate.isPaused) send({ type: "paused", run, ...placeOf(trainState, steps) });
+    if (gate.isPaused) {
+      send({ type: "paused", run, ...placeOf(trainState, steps) });
+      observer.settle();
+    }
     await gate.pass();
     return path;
   };
@@ -223,6 +243,7 @@ async function trainRun(request: TrainRequest, signal: AbortSignal): Promise<boo
         curve.push(point);
         send({ type: "curve", run, ...point });
       }
+      observer.progress(progress.epoch - 1 + progress.step / progress.steps);
       const now = performance.now() / 1000;
       if (now - reported < 1 / reportsPerSecond && !gate.isCalling) return;
       reported = now;

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { fileProblem, UserError } from "../core/errors.js";
-import { fittedSize, type Pixels } from "./classify.js";
+import { fittedSize } from "../data/image_fit.js";
+import type { Pixels } from "./classify.js";
 import { loadSharp } from "./sharp.js";
 
 /** A file's path, a PNG, JPEG or WebP file's bytes, or pixels. */

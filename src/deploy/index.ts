@@ -6,7 +6,6 @@ export {
 export {
   type ClassifyOptions,
   classify,
-  fittedSize,
   type Guess,
   type Guesses,
   type Pixels,

@@ -10,6 +10,11 @@ export interface ComparisonRow {
   readonly accuracies: readonly { readonly learner: string; readonly accuracy: number }[];
 }
 
+export interface ComparisonOptions extends ViewOptions {
+  /** Results of another kind, in hollow dots below the others. */
+  readonly live?: readonly ComparisonRow[] | undefined;
+}
+
 const width = 900;
 const margin = { left: 230, right: 30 };
 const rowHeight = 34;
@@ -26,11 +31,12 @@ export function comparisonSvg(
   features: readonly ComparisonRow[],
   networks: readonly ComparisonRow[],
   learners: readonly string[],
-  options: ViewOptions = {},
+  options: ComparisonOptions = {},
 ): string {
+  const { live = [] } = options;
   const { words = englishWords } = options;
   const drawn = new Set(features.flatMap(({ accuracies }) => accuracies.map(({ learner }) => learner)));
-  const rows = [...features, ...networks];
+  const rows = [...features, ...networks, ...live];
   const head = headHeight.legend + headHeight.header;
   const height = head + 60 + rowHeight * rows.length;
   const description = rows
@@ -50,8 +56,11 @@ export function comparisonSvg(
       label,
       accuracy,
       style: styles.get(learner) ?? { symbol: "circle" as const, colour: theme.ink },
+      isLive: live.some((row) => row.label === label),
     })),
   );
+  /** Groups of rows are told apart by lines. */
+  const heads = [networks, live].flatMap(([first]) => (first && first !== rows[0] ? [first.label] : []));
   const low = Math.min(...dots.map(({ accuracy }) => accuracy));
   const high = Math.max(...dots.map(({ accuracy }) => accuracy));
   const best = rows.map(({ label, accuracies }) => ({
@@ -72,9 +81,7 @@ export function comparisonSvg(
       marks: [
         Plot.gridX({ stroke: theme.grid, strokeOpacity: 1, ticks: 8 }),
         Plot.ruleY(rows, { y: "label", stroke: theme.grid, strokeOpacity: 1 }),
-        ...(features.length > 0 && networks.length > 0
-          ? [Plot.ruleY([networks[0]!.label], { stroke: theme.faint, dy: -rowHeight / 2 })]
-          : []),
+        Plot.ruleY(heads, { stroke: theme.faint, dy: -rowHeight / 2 }),
         Plot.axisX({
           ticks: 8,
           tickSize: 0,
@@ -90,10 +97,10 @@ export function comparisonSvg(
           y: "label",
           r: 5.5,
           symbol: ({ style }: (typeof dots)[number]) => style.symbol,
-          fill: ({ style }: (typeof dots)[number]) => style.colour,
+          fill: ({ style, isLive }: (typeof dots)[number]) => (isLive ? theme.paper : style.colour),
           fillOpacity: 0.85,
-          stroke: theme.paper,
-          strokeWidth: 1,
+          stroke: ({ style, isLive }: (typeof dots)[number]) => (isLive ? style.colour : theme.paper),
+          strokeWidth: ({ isLive }: (typeof dots)[number]) => (isLive ? 2 : 1),
         }),
         Plot.text(best, {
           y: "label",

@@ -35,7 +35,7 @@ export function confusionSvg({ classNames, counts }: ConfusionMatrix, options: V
   const { theme, document } = drawing;
   drawing.plot(
     Plot.plot({
-      document,
+      document: document as never,
       width: viewWidth,
       height,
       marginTop: margin.top,

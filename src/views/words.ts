@@ -14,8 +14,6 @@ export interface Words {
   readonly kernel: (number: number) => string;
   readonly kernelCount: (units: number, height: number, width: number, channels: number) => string;
   readonly firstDrawn: (count: number) => string;
-  readonly featureMaps: (layer: string) => string;
-  readonly mapCount: (shape: readonly number[]) => string;
   readonly gradientNorms: string;
   readonly deadShares: string;
   readonly accuracy: string;
@@ -36,9 +34,6 @@ export const englishWords: Words = {
   kernelCount: (units, height, width, channels) =>
     `${units} kernels of ${height} x ${width}, ${channels === 1 ? "one channel" : `${channels} channels`}`,
   firstDrawn: (count) => `the first ${count} are drawn`,
-  featureMaps: (layer) => `Activations of ${layer}`,
-  mapCount: (shape) =>
-    shape.length === 3 ? `${shape[0]} maps of ${shape[1]} x ${shape[2]}` : `${shape[0]} values`,
   gradientNorms: "Gradient norm by layer",
   deadShares: "Dead ReLUs by layer",
   accuracy: "Test accuracy",
