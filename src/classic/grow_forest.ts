@@ -47,7 +47,8 @@ class Grower {
   private readonly left: Int32Array;
   private readonly histogram: Int32Array;
   private readonly rowsOfBin = new Int32Array(bins);
-  private readonly used = new Uint8Array(bins);
+  /** A bit for each bin that holds an example. */
+  private readonly used = new Int32Array(bins / 32);
 
   constructor(
     private readonly binned: Bins,
@@ -164,10 +165,11 @@ class Grower {
       const bin = codes[column + row]!;
       histogram[bin * classes + labels[row]!]! += weights[row]!;
       rowsOfBin[bin]!++;
-      used[bin] = 1;
+      used[bin >> 5]! |= 1 << (bin & 31);
     }
     const list: number[] = [];
-    for (let bin = used.indexOf(1); bin >= 0; bin = used.indexOf(1, bin + 1)) list.push(bin);
+    for (const [word, bits] of used.entries())
+      for (let rest = bits; rest !== 0; rest &= rest - 1) list.push(32 * word + 31 - Math.clz32(rest & -rest));
     used.fill(0);
     const last = list.length - 1;
     const lowest = highs[table + list[0]!]!;
