@@ -15,6 +15,8 @@ export function showDrawing(place: HTMLElement, svg: string): void {
   const template = document.createElement("template");
   template.innerHTML = svg;
   const drawing = template.content.firstElementChild!;
+  // To those who do not see it the whole is one image; its groups have names of the chart library's.
+  for (const part of drawing.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
   // The page's style gives it the width of its place.
   drawing.removeAttribute("width");
   drawing.removeAttribute("height");

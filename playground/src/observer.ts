@@ -11,8 +11,9 @@ export interface Subject {
   readonly testImages: data.LabelledImages;
 }
 
-/** Looks take this share of the time at most. */
-const mostShare = 0.05;
+/** Looks take about this share of the time, and more only where one would be had less often than `mostSeconds`. */
+const share = 0.05;
+const mostSeconds = 12;
 const examplesPerClass = 3;
 /** Gradients are measured on so many test images. */
 const batchSize = 64;
@@ -23,6 +24,8 @@ class Look {
   seen = Number.NaN;
   private isUnderWay = false;
   private dueAt = 0;
+  /** The first one prepares kernels, which says nothing of the next. */
+  private isPrepared = false;
 
   constructor(
     private readonly leastSeconds: number,
@@ -39,6 +42,12 @@ class Look {
     this.dueAt = 0;
   }
 
+  /** Another network. */
+  begin(): void {
+    this.isPrepared = false;
+    this.renew();
+  }
+
   /** `queue` runs it between two steps. */
   async take(position: () => number, queue: (act: () => Promise<void>) => Promise<void>): Promise<void> {
     if (this.isUnderWay) return;
@@ -50,8 +59,9 @@ class Look {
         const start = performance.now();
         this.seen = position();
         await this.act();
-        const took = (performance.now() - start) / 1000;
-        const rest = Math.max(this.leastSeconds, took * (1 / mostShare - 1));
+        const took = this.isPrepared ? (performance.now() - start) / 1000 : 0;
+        this.isPrepared = true;
+        const rest = Math.max(this.leastSeconds, Math.min(mostSeconds, took * (1 / share - 1)));
         if (this.dueAt > 0) this.dueAt = performance.now() + 1000 * rest;
       });
     } finally {
@@ -80,7 +90,7 @@ export class Observer {
   begin(subject: Subject): void {
     this.subject = subject;
     this.position = 0;
-    for (const look of Object.values(this.looks)) look.renew();
+    for (const look of Object.values(this.looks)) look.begin();
     const { testImages, testSet, run } = subject;
     const { classNames } = testSet;
     this.send({ type: "garments", of: run, garments: garmentsOf(testImages, classNames.length), classNames });

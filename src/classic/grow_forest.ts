@@ -169,7 +169,8 @@ class Grower {
     }
     const list: number[] = [];
     for (const [word, bits] of used.entries())
-      for (let rest = bits; rest !== 0; rest &= rest - 1) list.push(32 * word + 31 - Math.clz32(rest & -rest));
+      for (let rest = bits; rest !== 0; rest &= rest - 1)
+        list.push(32 * word + 31 - Math.clz32(rest & -rest));
     used.fill(0);
     const last = list.length - 1;
     const lowest = highs[table + list[0]!]!;
