@@ -199,7 +199,9 @@ describe.skipIf(!browser)("the playground's panels in Chromium", { timeout: 240_
       .toMatch(/^Done in \d+ s\.$/);
     const text = (await described("history-chart"))!;
     const accuracy = (label: string) => Number(new RegExp(`${label}[^:]*: ([\\d.]+) %`).exec(text)![1]);
-    const found = ["softmax on pixels, live", "random forest on pixels, live", "LeNet, your run"].map(accuracy);
+    const found = ["softmax on pixels, live", "random forest on pixels, live", "LeNet, your run"].map(
+      accuracy,
+    );
     console.log(`live on 6,000 images: softmax, forest, LeNet: ${found.join(", ")} %`);
     expect(found[0]).toBeGreaterThan(80);
     expect(found[1]).toBeGreaterThan(83);
