@@ -155,6 +155,7 @@ export const chinese: typeof english = {
     "ankle boot": "短靴",
     pixels: "像素",
     "badly scaled pixels": "未缩放好的像素",
+    "interpolated HOG": "插值 HOG",
     "HOG and pixels": "HOG 与像素",
     "visual words": "视觉词袋",
     "random convolutions": "随机卷积",

@@ -20,12 +20,26 @@ const server = await serveFolder("playground/dist", "/");
 try {
   for (const { name, width, height, colorScheme, locale } of shots) {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme, locale });
-    await page.goto(`${server.url}/#net=lenet&learningRate=0.01&batchSize=64&epochs=2&device=webgpu`);
+    await page.goto(`${server.url}/#net=lenet&learningRate=0.01&batchSize=64&epochs=20&device=webgpu`);
+    await page.selectOption("#activation", "relu");
     await page.screenshot({ path: join(folder, `${name}-start.png`), fullPage: true });
     await page.click("#train");
     // The second epoch has begun, so that there is a test accuracy.
-    await page.locator("#status", { hasText: /Epoch 2|第 2\/2/ }).waitFor({ timeout: 180_000 });
+    await page.locator("#status", { hasText: /Epoch 2|第 2\/20/ }).waitFor({ timeout: 180_000 });
+    // Panels are drawn while they are on the screen.
+    for (const [section, drawing] of [
+      ["inside", "norms"],
+      ["results", "confusion"],
+      ["history", "history-chart"],
+    ] as const) {
+      await page.locator(`#${section}`).scrollIntoViewIfNeeded();
+      await page.locator(`#${drawing} > svg`).waitFor({ timeout: 120_000 });
+    }
+    await page.click("#take-garment");
+    await page.locator("#guesses li").first().waitFor({ timeout: 120_000 });
+    await page.locator("#inside").scrollIntoViewIfNeeded();
     await page.click("#pause");
+    await page.locator("#status", { hasText: /^(Paused|已暂停)/ }).waitFor({ timeout: 60_000 });
     await page.screenshot({ path: join(folder, `${name}-training.png`), fullPage: true });
     await page.locator("#status", { hasText: /^Paused|^已暂停/ }).waitFor();
     await page.reload();
