@@ -21,6 +21,8 @@ export class PicturePanel {
   private isStale = false;
   private hasNetwork = false;
   private file: File | undefined;
+  /** The file that was given last; one that is still being read comes too late. */
+  private given: File | undefined;
 
   constructor(
     private strings: Strings,
@@ -38,12 +40,14 @@ export class PicturePanel {
       this.pad.width = width.valueAsNumber;
     });
     byId("clear-pad").addEventListener("click", () => {
+      this.given = undefined;
       this.file = undefined;
       this.say("");
       this.pad.clear();
     });
     byId("take-garment").addEventListener("click", () => {
       const garment = asked.garment();
+      this.given = undefined;
       this.file = undefined;
       if (garment) this.pad.put(garment);
     });
@@ -55,7 +59,7 @@ export class PicturePanel {
       input.value = "";
     });
     byId("invert").addEventListener("change", () => {
-      if (this.file) void this.read(this.file, this.file.name);
+      if (this.given) void this.read(this.given, this.given.name);
     });
     const place = byId("picture");
     place.addEventListener("dragover", (event) => {
@@ -111,14 +115,19 @@ export class PicturePanel {
   }
 
   private async read(file: File, name: string): Promise<void> {
+    this.given = file;
     try {
       const { readPicture } = await import("./read_picture.js");
       const isInverted = byId<HTMLInputElement>("invert").checked;
       const picture = await readPicture(file, this.asked.size(), isInverted);
+      // The mark may have been changed meanwhile, too.
+      if (this.given !== file || byId<HTMLInputElement>("invert").checked !== isInverted) return;
       this.file = file;
       this.say("");
       this.pad.put(picture);
     } catch {
+      if (this.given !== file) return;
+      this.given = this.file;
       this.say(this.strings.notPicture(name), true);
     }
   }

@@ -145,9 +145,11 @@ describe.skipIf(!browser)("the playground's panels in Chromium", { timeout: 240_
 
   test("take a picture, and tell of a file that is none; what was there stays", async () => {
     const pixels = () => page.evaluate('document.getElementById("pad").toDataURL()');
-    await page.setInputFiles("#picture-file", `${root}samples/images/ankle-boot.png`);
+    const drawn = await pixels();
     await page.check("#invert");
-    await expect.poll(() => page.textContent("#picture-said")).toBe("");
+    await page.setInputFiles("#picture-file", `${root}samples/images/ankle-boot.png`);
+    await expect.poll(pixels, { timeout: 10_000 }).not.toBe(drawn);
+    expect(await page.textContent("#picture-said")).toBe("");
     await expect.poll(() => page.locator("#guesses li").count(), { timeout: 60_000 }).toBe(5);
     const before = await pixels();
     await page.setInputFiles("#picture-file", {
