@@ -59,6 +59,7 @@ struct Device {
   bool stop = false;
   std::thread dispatcher;
   std::atomic<int> unfinished{0};  // queued or running
+  std::atomic<int> awaited{0};     // of them those that JavaScript waits for
 
   napi_threadsafe_function settle = nullptr;
   int promises = 0;  // JavaScript's thread only
@@ -84,6 +85,7 @@ struct Device {
 
   void enqueue(Job* job) {
     unfinished++;
+    if (job->deferred) awaited++, pool.stepAside(false);
     {
       std::lock_guard<std::mutex> lock(mutex);
       queue.push_back(job);
@@ -110,8 +112,13 @@ struct Device {
       }
       execute(*job);
       unfinished--;
-      if (job->deferred) napi_call_threadsafe_function(settle, job, napi_tsfn_nonblocking);
-      else delete job;
+      if (!job->deferred) {
+        delete job;
+        continue;
+      }
+      // With one more plan to run, JavaScript now records the next: it needs a core.
+      if (--awaited == 1) pool.stepAside(true);
+      napi_call_threadsafe_function(settle, job, napi_tsfn_nonblocking);
     }
   }
 

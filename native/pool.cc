@@ -28,6 +28,9 @@ struct Scratch {
   ~Scratch() { release(memory, floats * sizeof(float)); }
 };
 
+// The caller's part of JavaScript is done by then, or it does something else.
+constexpr int64_t kAsideNanoseconds = 2000000;
+
 struct alignas(64) Share {
   std::atomic<int64_t> taken{0};
 };
@@ -42,8 +45,8 @@ struct Pool::State {
   Isa set = Isa::portable;  // the caller's
   const std::function<void(int64_t, int)>* body = nullptr;
 
-  Parking parking;
-  std::atomic<bool> stop{false};
+  Parking parking, rest;
+  std::atomic<bool> stop{false}, aside{false};
   Scratch shared;
   std::vector<Scratch> local;
   std::vector<Share> shares;  // a thread's own
@@ -74,14 +77,20 @@ struct Pool::State {
 
   void live(int thread) {
     uint64_t done = 0;
+    const bool isLast = thread == static_cast<int>(shares.size()) - 1;
+    const auto isNew = [&](uint64_t seen) { return (seen & kOpen) && seen / kJob != done; };
+    const auto leaves = [&] { return isLast && aside.load(std::memory_order_relaxed); };
     while (true) {
       uint64_t seen = gate.load(std::memory_order_acquire);
-      for (int spin = 0; spin < kSpins && !((seen & kOpen) && seen / kJob != done); spin++) {
+      for (int spin = 0; spin < kSpins && !isNew(seen) && !leaves(); spin++) {
         relax();
         seen = gate.load(std::memory_order_acquire);
       }
       if (stop) return;
-      if ((seen & kOpen) && seen / kJob != done) {
+      if (leaves()) {
+        rest.wait(gate, [&] { return stop || !aside; }, kAsideNanoseconds);
+        aside = false;
+      } else if (isNew(seen)) {
         done = seen / kJob;
         // The gate's job cannot change while a worker is inside, so what it joined is what it saw or newer.
         if (join(seen)) {
@@ -90,12 +99,9 @@ struct Pool::State {
           work(thread);
           gate.fetch_sub(1, std::memory_order_release);
         }
-        continue;
+      } else {
+        parking.wait(gate, [&] { return stop || leaves() || isNew(gate.load()); });
       }
-      parking.wait(gate, [&] {
-        uint64_t now = gate.load();
-        return stop || ((now & kOpen) && now / kJob != done);
-      });
     }
   }
 };
@@ -111,6 +117,7 @@ Pool::Pool(int threads) : state_(new State) {
 Pool::~Pool() {
   state_->stop = true;
   state_->parking.wakeAll(state_->gate);
+  state_->rest.wakeAll(state_->gate);
 #if !defined(__wasm__)
   for (std::thread& worker : state_->workers) worker.join();
 #endif
@@ -118,6 +125,10 @@ Pool::~Pool() {
 }
 
 void Pool::live(int thread) { state_->live(thread); }
+
+void Pool::stepAside(bool on) {
+  if (state_->aside.exchange(on) && !on) state_->rest.wakeAll(state_->gate);
+}
 
 int Pool::threads() const { return static_cast<int>(state_->local.size()); }
 

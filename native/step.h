@@ -46,6 +46,9 @@ class Pool {
   // What a thread but the caller's does until the pool ends. The pool starts its threads; in WebAssembly the host does.
   void live(int thread);
   void parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body);
+  // Whether the last thread leaves its core to somebody who asks for the next plan (2 ms at most). Where there is no core
+  // for him, a thread is stopped in the middle of a task, and all the others wait for it.
+  void stepAside(bool on);
   // Grow-only scratch memory on huge pages, 64-byte aligned (plus a per-thread one). Valid until the step ends.
   float* shared(size_t floats);
   float* local(int thread, size_t floats);

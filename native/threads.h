@@ -10,6 +10,7 @@
 #else
 #include <sched.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -67,14 +68,14 @@ struct Lock {
   ~Lock() { mutex.unlock(); }
 };
 
-// Threads that sleep until `word`, and with it what `ready` looks at, has changed.
+// Threads that sleep until `word`, and with it what `ready` looks at, has changed, or for `nanoseconds`.
 class Parking {
  public:
   template <class Ready>
-  void wait(std::atomic<uint64_t>& word, Ready ready) {
+  void wait(std::atomic<uint64_t>& word, Ready ready, int64_t nanoseconds = -1) {
     sleepers_++;
     for (uint64_t seen = word.load(); !ready(); seen = word.load())
-      __builtin_wasm_memory_atomic_wait64(reinterpret_cast<int64_t*>(&word), static_cast<int64_t>(seen), -1);
+      if (__builtin_wasm_memory_atomic_wait64(reinterpret_cast<int64_t*>(&word), static_cast<int64_t>(seen), nanoseconds) == 2) break;
     sleepers_--;
   }
   void wakeAll(std::atomic<uint64_t>& word) {
@@ -98,10 +99,11 @@ using Lock = std::lock_guard<std::mutex>;
 class Parking {
  public:
   template <class Ready>
-  void wait(std::atomic<uint64_t>&, Ready ready) {
+  void wait(std::atomic<uint64_t>&, Ready ready, int64_t nanoseconds = -1) {
     std::unique_lock<std::mutex> lock(mutex_);
     sleepers_++;
-    wake_.wait(lock, ready);
+    if (nanoseconds < 0) wake_.wait(lock, ready);
+    else wake_.wait_for(lock, std::chrono::nanoseconds(nanoseconds), ready);
     sleepers_--;
   }
   void wakeAll(std::atomic<uint64_t>&) {
