@@ -1,3 +1,4 @@
+import { Branch } from "./branch.js";
 import { type Build, type Row, row, type ScalarType } from "./scalar.js";
 
 /**
@@ -15,17 +16,14 @@ export interface Expr {
   readonly value: number;
 }
 
-const interned = new Map<string, Expr>();
+const interned = new Branch<Expr>();
+let count = 0;
 
 function intern(row_: Expr["row"], type: ScalarType, args: readonly Expr[], value: number): Expr {
-  const tag = Object.is(value, -0) ? "-0" : value;
-  const key = `${row_} ${type} ${tag} ${args.map((arg) => arg.id).join(",")}`;
-  let found = interned.get(key);
-  if (!found) {
-    found = { id: interned.size, type, row: row_, args, value };
-    interned.set(key, found);
-  }
-  return found;
+  let at = interned.to(row_).to(type).to(value);
+  for (const arg of args) at = at.to(arg.id);
+  at.value ??= { id: count++, type, row: row_, args, value };
+  return at.value;
 }
 
 export function input(index: number, type: ScalarType): Expr {

@@ -25,7 +25,6 @@ export function reverse(
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i]!;
     const gradient = gradients.get(node);
-    gradients.delete(node);
     if (!gradient) continue;
     if (isLeaf(node)) {
       found.set(node, gradient);

@@ -1,7 +1,8 @@
+import { Branch } from "../core/branch.js";
 import type { DType } from "../core/dtype.js";
 import type { Expr } from "../core/expression.js";
 import type { Kernel, WindowGeometry } from "../core/kernel.js";
-import type { Shape } from "../core/shape.js";
+import { type Shape, sameShape } from "../core/shape.js";
 import { type View, viewShape } from "../core/view.js";
 import type { Storage } from "./storage.js";
 
@@ -56,11 +57,15 @@ export interface Node {
   retained: boolean;
   /** Its gradient was taken. */
   spent: boolean;
+  /** The walk that came by last, and the node's number in it: a walk's own notes, cheaper than a map. */
+  walk: number;
+  place: number;
   /** Where it was recorded, for messages; kept where it matters: at assignments and what reads variables. */
   site: Error | null;
 }
 
-const codes = new Map<string, number>();
+const codes = new Branch<number>();
+let nextCode = 0;
 let nextId = 0;
 
 class RecordedNode implements Node {
@@ -71,6 +76,8 @@ class RecordedNode implements Node {
   ready = false;
   retained = false;
   spent = false;
+  walk = 0;
+  place = 0;
   site: Error | null;
 
   constructor(
@@ -81,25 +88,27 @@ class RecordedNode implements Node {
     readonly tracked: boolean,
     readonly value: number,
   ) {
-    const text = `${textOf(operation)}|${shape.join()}|${dtype}`;
-    let code = codes.get(text);
-    if (code === undefined) {
-      code = codes.size;
-      codes.set(text, code);
-    }
-    this.code = code;
+    this.code = codeOf(operation, shape, dtype);
     const readsVariable = inputs.some((one) => one.operation.kind === "assign");
     this.site = operation.kind === "assign" || readsVariable ? captureSite() : null;
   }
 }
 
-/** Stands for an operation in its code. Most nodes of a step are pointwise or views, and text costs time. */
-function textOf(operation: Operation): string {
-  if (operation.kind === "pointwise") return `pointwise ${operation.expr.id}`;
-  if (operation.kind !== "view") return JSON.stringify(operation);
+/** Most nodes of a step are pointwise, views or scalars, and text costs time. */
+function codeOf(operation: Operation, shape: Shape, dtype: NodeType): number {
+  const at = operationAt(codes.to(dtype), operation).along(shape);
+  at.value ??= nextCode++;
+  return at.value;
+}
+
+function operationAt(at: Branch<number>, operation: Operation): Branch<number> {
+  const { kind } = operation;
+  if (kind === "pointwise") return at.to(kind).to(operation.expr.id);
+  if (kind === "scalar" || kind === "source" || kind === "assign" || kind === "matmul") return at.to(kind);
+  if (kind !== "view") return at.to(JSON.stringify(operation));
   const { view } = operation;
-  if (view.kind === "permute") return `permute ${view.axes.join()}`;
-  return view.kind === "slice" ? JSON.stringify(view) : view.kind;
+  if (view.kind === "permute") return at.to(view.kind).along(view.axes);
+  return at.to(view.kind === "slice" ? JSON.stringify(view) : view.kind);
 }
 
 /** Whether what is recorded now comes from one line of the user's, and the site they share once one is captured. */
@@ -144,7 +153,7 @@ export function record(
 /** Records a view; one that changes nothing, or undoes the permutation before it, is dropped. */
 export function recordView(input: Node, view: View): Node {
   const shape = viewShape(view, input.shape);
-  if ((view.kind === "reshape" || view.kind === "expand") && `${shape}` === `${input.shape}`) return input;
+  if ((view.kind === "reshape" || view.kind === "expand") && sameShape(shape, input.shape)) return input;
   const before = input.operation.kind === "view" ? input.operation.view : null;
   if (view.kind === "permute" && before?.kind === "permute" && input.inputs.length > 0) {
     const axes = view.axes.map((axis) => before.axes[axis]!);

@@ -8,7 +8,7 @@ import {
   inputsOf,
   substitute,
 } from "../core/expression.js";
-import { broadcastShapes, type Shape } from "../core/shape.js";
+import { broadcastShapes, type Shape, sameShape } from "../core/shape.js";
 import type { Broadcast, Checked, ShapeOf, Unknown } from "../core/shape_types.js";
 import type { GradientRule } from "../graph/autograd.js";
 import { type Node, record, recordView, scalarNode } from "../graph/graph.js";
@@ -45,14 +45,17 @@ function compactOf(expr: Expr): Compact {
 
 /** Records an expression over nodes of one shape, keeping only the inputs that it reads. */
 export function recordPointwise(expr: Expr, inputs: readonly Node[], shape: Shape): Node {
-  if (expr.row === "input" && inputs[expr.value]!.dtype !== "u8") return inputs[expr.value]!;
+  return recordOver(expr, (i) => inputs[i]!, shape);
+}
+
+/** The same with a function that gives input number `i`, asked only for what the expression reads. */
+function recordOver(expr: Expr, inputAt: (i: number) => Node, shape: Shape): Node {
+  if (expr.row === "input") {
+    const only = inputAt(expr.value);
+    if (only.dtype !== "u8") return only;
+  }
   const { operation, read, dtype } = compactOf(expr);
-  return record(
-    operation,
-    read.map((i) => inputs[i]!),
-    shape,
-    dtype,
-  );
+  return record(operation, read.map(inputAt), shape, dtype);
 }
 
 /** The gradient of `expr` by its inputs `wrt`, over its inputs, then the upstream gradient, then its result. */
@@ -71,8 +74,8 @@ export function expandNode(node: Node, shape: Shape): Node {
 }
 
 /** The expression that reads operand `index`, whatever its element type. */
-export function operandExpr(node: Node, index: number): Expr {
-  return input(index, node.dtype === "f32" ? "f32" : node.dtype === "u32" ? "u32" : "i32");
+export function operandExpr({ dtype }: { readonly dtype: Node["dtype"] }, index: number): Expr {
+  return input(index, dtype === "f32" || dtype === "u32" ? dtype : "i32");
 }
 
 /** Broadcasts the operands, brings them to one element type (f32 wins) and records what `build` makes of them. */
@@ -82,26 +85,28 @@ export function pointwise(
   build: (...args: Expr[]) => Expr,
   keepTypes = false,
 ): Tensor {
-  const tensors = operands.filter((one): one is Tensor => one instanceof Tensor);
-  const float =
-    tensors.length === 0 ||
-    tensors.some((one) => one.dtype === "f32") ||
-    operands.some((one) => typeof one === "number" && !Number.isInteger(one));
-  const nodes = operands.map((one) =>
-    one instanceof Tensor ? one.node : scalarNode(one, float ? "f32" : "i32"),
-  );
-  const shape = nodes.map((node) => node.shape).reduce((a, b) => broadcastShapes(a, b, name), []);
-  const args = nodes.map((node, i) => {
-    const expr = operandExpr(node, i);
-    return float && !keepTypes && expr.type === "i32" ? call("f32FromI32", expr) : expr;
+  let shape: Shape = [];
+  let onlyNumbers = true;
+  let float = false;
+  for (const one of operands) {
+    if (typeof one === "number") {
+      float ||= !Number.isInteger(one);
+      continue;
+    }
+    onlyNumbers = false;
+    float ||= one.node.dtype === "f32";
+    if (!sameShape(shape, one.node.shape)) shape = broadcastShapes(shape, one.node.shape, name);
+  }
+  const number = { dtype: float || onlyNumbers ? "f32" : "i32" } as const;
+  const args = operands.map((one, i) => {
+    const expr = operandExpr(typeof one === "number" ? number : one.node, i);
+    return number.dtype === "f32" && !keepTypes && expr.type === "i32" ? call("f32FromI32", expr) : expr;
   });
-  return new Tensor(
-    recordPointwise(
-      build(...args),
-      nodes.map((node) => expandNode(node, shape)),
-      shape,
-    ),
-  );
+  const inputAt = (i: number): Node => {
+    const one = operands[i]!;
+    return expandNode(typeof one === "number" ? scalarNode(one, number.dtype) : one.node, shape);
+  };
+  return new Tensor(recordOver(build(...args), inputAt, shape));
 }
 
 export const pointwiseGradient: GradientRule = (node, upstream, wanted) => {

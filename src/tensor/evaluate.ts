@@ -21,7 +21,24 @@ interface GradientHolder {
 
 /** Gradients recorded and not yet computed, with who holds them: one that was used up or dropped is no root. */
 const gradientRoots = new Map<Node, WeakRef<GradientHolder>>();
-const plans = new WeakMap<Device, Map<string, { compiled: Compiled; pieces: readonly Prepared[] }>>();
+
+interface CachedPlan {
+  readonly key: Key;
+  readonly compiled: Compiled;
+  readonly pieces: readonly Prepared[];
+}
+
+/** By the hash of their keys. */
+const plans = new WeakMap<Device, Map<number, CachedPlan[]>>();
+
+/** What tells a structure from others, and its hash. */
+interface Key {
+  readonly words: readonly number[];
+  readonly hash: number;
+}
+
+/** Walks through graphs so far. */
+let walks = 0;
 
 /** The device that evaluates. Throws an Error before one was chosen. */
 export function currentDevice(): Device {
@@ -123,7 +140,7 @@ function queue(asked: readonly Node[], milestones: readonly (readonly Node[])[])
 /** Queues the plan of these nodes, compiled at the first time. */
 function run(
   on: Device,
-  structure: string,
+  structure: Key,
   nodes: readonly Node[],
   results: readonly Node[],
   milestones: readonly (readonly Node[])[],
@@ -134,8 +151,16 @@ function run(
     plans.set(on, cache);
   }
   const ends = milestones.map((parts) => parts.map((node) => nodes.indexOf(node)));
-  const key = ends.length === 0 ? structure : `${structure} ${JSON.stringify(ends)}`;
-  let entry = cache.get(key);
+  const key =
+    ends.length === 0
+      ? structure
+      : keyOf([...structure.words, -8, ...ends.flatMap((parts) => [parts.length, ...parts])]);
+  let alike = cache.get(key.hash);
+  if (!alike) {
+    alike = [];
+    cache.set(key.hash, alike);
+  }
+  let entry = alike.find((one) => sameWords(one.key.words, key.words));
   if (!entry) {
     const compiled = compile(nodes, new Set(results), on.traits, passes);
     const { plan } = compiled;
@@ -143,8 +168,8 @@ function run(
       ends.length > 0 && on.prepareInPieces
         ? on.prepareInPieces(plan, cutsAfter(compiled, nodes, milestones))
         : [on.prepare(plan)];
-    entry = { compiled, pieces };
-    cache.set(key, entry);
+    entry = { key, compiled, pieces };
+    alike.push(entry);
   }
   const { compiled, pieces } = entry;
   const bindings: Binding[] = compiled.bindings.map((index) => {
@@ -183,7 +208,7 @@ function resultsOf(nodes: readonly Node[], roots: readonly Node[], assigns: bool
 }
 
 /** Collects; where that throws, assignments and gradients that can never be computed are dropped, or all later work would throw. */
-function collectOrDrop(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: string } {
+function collectOrDrop(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: Key } {
   try {
     return collect(roots, assigns);
   } catch (error) {
@@ -200,44 +225,47 @@ function collectOrDrop(roots: readonly Node[], assigns: boolean): { nodes: Node[
 }
 
 /** Everything the roots need, inputs first, and the key of its structure. */
-function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: string } {
+function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key: Key } {
+  const walk = ++walks;
   const nodes: Node[] = [];
-  const index = new Map<Node, number>();
   const rootSet = new Set(roots);
   const storages = new Map<Storage, number>();
-  const key: number[] = [];
-  const stack: { node: Node; next: number }[] = [];
+  const words: number[] = [Number(passes.fuse) + 2 * Number(passes.reuse)];
+  // The way to where the walk is, and which input is next at each node of it.
+  const way: Node[] = [];
+  const next: number[] = [];
   const enter = (node: Node): void => {
-    if (!index.has(node)) {
-      index.set(node, -1);
-      stack.push({ node, next: 0 });
-    }
+    if (node.walk === walk) return;
+    node.walk = walk;
+    way.push(node);
+    next.push(0);
   };
   for (const root of roots) {
     enter(root);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      const { node } = top;
-      const inputs = node.ready ? [] : node.inputs;
-      if (top.next < inputs.length) {
-        enter(inputs[top.next++]!);
+    while (way.length > 0) {
+      const top = way.length - 1;
+      const node = way[top]!;
+      const inputs = node.ready ? none : node.inputs;
+      if (next[top]! < inputs.length) {
+        enter(inputs[next[top]!++]!);
         continue;
       }
-      stack.pop();
-      if (node.ready) checkVersion(node, stack[stack.length - 1]?.node ?? node);
+      way.pop();
+      next.pop();
+      if (node.ready) checkVersion(node, way[top - 1] ?? node);
       else if (node.inputs.length === 0 && node.operation.kind !== "scalar" && node.operation.kind !== "iota")
         throw lostGraph(node);
-      index.set(node, nodes.length);
+      node.place = nodes.length;
       nodes.push(node);
       const flags = (node.ready ? 1 : 0) + (rootSet.has(node) ? 2 : 0) + (assigns && node.retained ? 4 : 0);
-      key.push(node.ready ? -1 - typeCode(node.dtype) : node.code, flags);
-      if (node.ready) key.push(...node.shape, -9);
-      for (const one of inputs) key.push(index.get(one)!);
+      words.push(node.ready ? -1 - typeCode(node.dtype) : node.code, flags);
+      if (node.ready) words.push(...node.shape, -9);
+      for (const one of inputs) words.push(one.place);
       // A variable that is read and written in one plan is one binding.
       if (node.storage && (node.ready || node.operation.kind === "assign")) {
         const shared = storages.get(node.storage);
         if (shared === undefined) storages.set(node.storage, nodes.length - 1);
-        else key.push(-10 - shared);
+        else words.push(-10 - shared);
       }
     }
   }
@@ -246,7 +274,22 @@ function collect(roots: readonly Node[], assigns: boolean): { nodes: Node[]; key
       `${nodes.length} operations are waiting to be computed (the limit is ${maxPending}); a value that is only added to in a loop must be asked for now and then (await evaluate(x)). The last variable they read was read at ${siteOf(nodes.findLast((node) => node.site)?.site ?? null)}`,
     );
   }
-  return { nodes, key: `${passes.fuse} ${passes.reuse} ${key.join(",")}` };
+  return { nodes, key: keyOf(words) };
+}
+
+const none: readonly Node[] = [];
+
+/** Its hash is FNV-1a over 32-bit words. */
+function keyOf(words: readonly number[]): Key {
+  let hash = 0x811c9dc5;
+  for (const word of words) hash = Math.imul(hash ^ word, 0x01000193);
+  return { words, hash };
+}
+
+function sameWords(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function typeCode(dtype: Node["dtype"]): number {
