@@ -42,6 +42,7 @@ struct Pool::State {
   static constexpr uint64_t kOpen = 32768, kInside = 32767, kJob = 65536;
   alignas(64) std::atomic<uint64_t> gate{0};
   int64_t tasks = 0;
+  bool backwards = false;
   Isa set = Isa::portable;  // the caller's
   const std::function<void(int64_t, int)>* body = nullptr;
 
@@ -56,15 +57,15 @@ struct Pool::State {
 
   int64_t firstOf(int thread) const { return tasks * thread / static_cast<int64_t>(shares.size()); }
 
-  // A thread's own share first, so that a step finds what the last one left in that core's cache; then what others
-  // have not begun.
+  // A thread's own share first, so that a step finds what the last one left in that core's cache, and every other step
+  // from its end, since the cache holds what was touched last; then what others have not begun.
   void work(int thread) {
     const int threads = static_cast<int>(shares.size());
     for (int i = 0; i < threads; i++) {
       const int owner = (thread + i) % threads;
       const int64_t first = firstOf(owner), end = firstOf(owner + 1);
       for (int64_t n; (n = shares[owner].taken.fetch_add(1, std::memory_order_relaxed)) < end - first;)
-        (*body)(first + n, thread);
+        (*body)(backwards ? end - 1 - n : first + n, thread);
     }
   }
 
@@ -134,8 +135,9 @@ int Pool::threads() const { return static_cast<int>(state_->local.size()); }
 
 void Pool::parallel(int64_t tasks, const std::function<void(int64_t task, int thread)>& body) {
   State& s = *state_;
+  if (tasks > 1) s.backwards = !s.backwards;
   if (tasks <= 1 || s.shares.size() == 1) {
-    for (int64_t task = 0; task < tasks; task++) body(task, 0);
+    for (int64_t n = 0; n < tasks; n++) body(s.backwards ? tasks - 1 - n : n, 0);
     return;
   }
   s.tasks = tasks;
