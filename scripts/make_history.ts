@@ -32,6 +32,7 @@ const blocks: Readonly<Record<string, () => string>> = {
   alexnet: () => studyTable("alexnet"),
   notebook: () => studyTable("notebook"),
   claims: () => studyTable("claims"),
+  start: () => studyTable("start"),
   sizes: () => studyTable("sizes"),
   memory: () => comparisonTable("MB at the highest", (cell) => number(Math.round(cell.peakBytes / 1e6))),
 };

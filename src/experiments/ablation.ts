@@ -25,10 +25,12 @@ import {
   alexnetVariants,
   claimVariants,
   type Design,
+  initializerOf,
   lenetLike,
   lenetVariants,
   notebookVariants,
   sizeVariants,
+  startVariants,
   type Variant,
 } from "./variants.js";
 
@@ -76,6 +78,12 @@ export const studies = {
     variants: claimVariants,
     build: lenetLike,
     setting: { ...overfitting, size: 28, epochs: 30, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
+  },
+  start: {
+    title: "The first epochs from the paper's initial weights",
+    variants: startVariants,
+    build: lenetLike,
+    setting: { ...overfitting, size: 28, epochs: 6, batchSize: 64, learningRates: [0.01, 0.03, 0.1] },
   },
   alexnet: {
     title: "AlexNet at 112 pixels, one change each",
@@ -167,6 +175,7 @@ export async function runTrial(
   const seen = set(range(data.train, 0, Math.min(images, validationImages)));
   const validation = set(range(data.train, images, validationImages));
   const probe = seen.batch(Int32Array.from({ length: Math.min(batchSize, seen.count) }, (_, k) => k));
+  const initializer = initializerOf(design);
   const start = performance.now();
   manualSeed(seed);
   const net = study.build(design, size);
@@ -184,6 +193,7 @@ export async function runTrial(
       batchSize,
       epochs: count,
       seed,
+      ...(initializer ? { initializer } : {}),
       ...(signal ? { signal } : {}),
       onStep: async ({ epoch, step }) => {
         if (epoch === 1 && step === 1) await look(0);
@@ -351,7 +361,8 @@ function bestOf(trials: readonly Trial[]): Trial {
 /** The learning rate to try next, if the best is the largest, or none is better than the smallest. */
 function beyond(trials: readonly Trial[]): number | undefined {
   const [best, smallest] = [bestOf(trials), trials[0]!];
-  if (best === trials.at(-1)) return ladder.find((rate) => rate > best.learningRate);
+  const larger = ladder.find((rate) => rate > best.learningRate);
+  if (best === trials.at(-1) && larger !== undefined) return larger;
   if (lastValidation(smallest) < lastValidation(best)) return undefined;
   return ladder.findLast((rate) => rate < smallest.learningRate);
 }

@@ -17,7 +17,7 @@ export function ablationCharts(summaries: readonly VariantSummary[], title: stri
     trainAccuracies: trainAccuracy.values,
   }));
   return {
-    "accuracy.svg": variantsSvg(rows, options("accuracy at the end, a dot a seed, a stroke at the mean")),
+    "accuracy.svg": variantsSvg(rows, options("accuracy at the end, a dot a seed")),
     "curves.svg": variantCurvesSvg(summaries.map(curves), options("accuracy by epoch")),
     "gradients.svg": variantGradientsSvg(summaries.map(gradients), options("gradient norm by layer")),
     "gradients_by_epoch.svg": variantGradientsByEpochSvg(

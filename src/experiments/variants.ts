@@ -20,7 +20,7 @@ export interface Design {
   readonly localResponse: boolean;
   /** The paper's biases of 1 instead of small random ones: those of conv2, 4, 5 and the hidden linear layers. */
   readonly biasOne: boolean;
-  /** Of the paper's normal weights, beside which its other biases are 0; PyTorch's start if left out. */
+  /** Of normal initial weights, beside which biases are 0, as the paper's; Xavier's and small random biases if left out. */
   readonly initialDeviation?: number;
   readonly weightDecay: number;
   readonly augment: readonly string[];
@@ -107,24 +107,28 @@ export const alexnetVariants = single(alexnetDesign, [
   ["three convolutions for five", { deep: false }],
 ]);
 
-/** What the paper says of single parts, and depth with each activation, on a network that is trained in seconds. */
-export const claimVariants = single(
-  { ...lenetDesign, activation: "relu", pooling: "max", wide: true, deep: true },
-  [
-    ["four convolutions, ReLU", {}],
-    ["four convolutions, tanh", { activation: "tanh" }],
-    ["four convolutions, sigmoid", { activation: "sigmoid" }],
-    ["two convolutions, ReLU", { deep: false }],
-    ["two convolutions, tanh", { deep: false, activation: "tanh" }],
-    ["two convolutions, sigmoid", { deep: false, activation: "sigmoid" }],
-    ["overlapping pooling", { overlapping: true }],
-    ["local response normalization", { localResponse: true }],
-    ["weight decay 5e-4", { weightDecay: 5e-4 }],
-    ["biases of 1", { biasOne: true }],
-    ["the paper's weights", { initialDeviation: 0.01 }],
-    ["the paper's weights and biases of 1", { initialDeviation: 0.01, biasOne: true }],
-  ],
-);
+/** A network that is trained in seconds. */
+const small: Design = { ...lenetDesign, activation: "relu", pooling: "max", wide: true, deep: true };
+
+/** What the paper says of single parts, and depth with each activation, on a small network. */
+export const claimVariants = single(small, [
+  ["four convolutions, ReLU", {}],
+  ["four convolutions, tanh", { activation: "tanh" }],
+  ["four convolutions, sigmoid", { activation: "sigmoid" }],
+  ["two convolutions, ReLU", { deep: false }],
+  ["two convolutions, tanh", { deep: false, activation: "tanh" }],
+  ["two convolutions, sigmoid", { deep: false, activation: "sigmoid" }],
+  ["overlapping pooling", { overlapping: true }],
+  ["local response normalization", { localResponse: true }],
+  ["weight decay 5e-4", { weightDecay: 5e-4 }],
+  ["biases of 1", { biasOne: true }],
+]);
+
+/** The paper starts from small weights, and says that biases of 1 then speed up the first epochs. */
+export const startVariants = single({ ...small, initialDeviation: 0.01 }, [
+  ["biases of 0", {}],
+  ["biases of 1", { biasOne: true }],
+]);
 
 /** The notebook trains without augmentation, so here it is what is added. */
 export const notebookVariants = single({ ...alexnetDesign, augment: [] }, [
@@ -217,17 +221,19 @@ function pooling({ pooling, overlapping }: Design): nn.Module {
   return pooling === "max" ? nn.maxPool2d(window) : nn.avgPool2d(window);
 }
 
-/** A layer with the initial weights of a design; `biasOne` where the paper starts this layer's biases at 1. */
-function started<Layer extends { readonly weight: Tensor; readonly bias: Tensor | null }>(
+/** What `train` draws a design's weights by; its own way if undefined. */
+export function initializerOf({ initialDeviation }: Design): nn.Initializer | undefined {
+  return initialDeviation === undefined ? undefined : (shape) => mul(randn(shape), initialDeviation);
+}
+
+/** A layer with the initial biases of a design; `biasOne` where the paper starts them at 1. */
+function started<Layer extends { readonly bias: Tensor | null }>(
   layer: Layer,
   design: Design,
   biasOne = false,
 ): Layer {
-  const { weight, bias } = layer;
-  if (design.initialDeviation !== undefined) {
-    weight.assign(mul(randn(weight.shape), design.initialDeviation));
-    bias?.assign(zeros(bias.shape));
-  }
+  const { bias } = layer;
+  if (design.initialDeviation !== undefined) bias?.assign(zeros(bias.shape));
   if (design.biasOne && biasOne) bias?.assign(ones(bias.shape));
   return layer;
 }

@@ -13,6 +13,7 @@ import {
   lenetLike,
   lenetVariants,
   sizeVariants,
+  startVariants,
   type Variant,
 } from "../../src/experiments/variants.js";
 import { alexnet, lenet } from "../../src/models/index.js";
@@ -82,6 +83,15 @@ describe("variants", () => {
       if (name.endsWith("bias") && (await parameter.data()).every((value) => value === 1)) ones.push(name);
     // The convolutions after the first, and the hidden linear layers.
     expect(ones).toEqual(["3.bias", "5.bias", "7.bias", "11.bias", "13.bias"]);
+  });
+
+  test("have no small random biases where they start from the paper's weights", async () => {
+    for (const name of ["biases of 0", "biases of 1"])
+      for (const [key, parameter] of lenetLike(designOf(startVariants, name)).namedParameters()) {
+        if (!key.endsWith("bias")) continue;
+        const isOne = name === "biases of 1" && !["0.bias", "15.bias"].includes(key);
+        expect(new Set(await parameter.data()), `${name} ${key}`).toEqual(new Set([isOne ? 1 : 0]));
+      }
   });
 });
 
@@ -169,6 +179,29 @@ describe("a study", async () => {
     await expect(runStudy(large, data, join(directory, "other"))).rejects.toThrow(
       "this takes 6022 training images, but there are 6000: ask for fewer by --images",
     );
+  });
+
+  test("looks below the smallest rate where nothing is better than it", async () => {
+    const dead = {
+      ...study,
+      variants: lenetVariants.slice(1, 2),
+      setting: { ...study.setting, epochs: 1, learningRates: [1e8, 1e9], seeds: [0] },
+    };
+    const [summary] = await runStudy(dead, few, join(directory, "dead"));
+    expect(summary!.learningRates).toEqual([0.3, 1, 1e8, 1e9]);
+  });
+
+  test("trains from the paper's small weights, which hardly let a gradient through", async () => {
+    const { setting } = study;
+    const small = {
+      ...studies.start,
+      variants: startVariants.slice(0, 1),
+      setting: { ...setting, epochs: 1, learningRates: [0.01], seeds: [0] },
+    };
+    const [summary] = await runStudy(small, few, join(directory, "start"));
+    const norms = summary!.trials[0]!.layers[0]!.gradientNorms;
+    expect(norms["0.weight"]!).toBeLessThan(1e-3);
+    expect(norms["15.bias"]!).toBeGreaterThan(0.01);
   });
 
   test("takes what is kept of variants that are not asked for, and only that", async () => {
