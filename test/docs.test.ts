@@ -43,6 +43,12 @@ test.each(blocks)("the code at $place is whole, and its types are right", ({ cod
   expect(diagnosticsOf(join(root, "block.ts"), code).map(({ message }) => message)).toEqual([]);
 });
 
+test("the scaling model's tables follow from what was measured", async () => {
+  const script = ["--import", "tsx", "scripts/make_scaling.ts", "--check"];
+  const { stderr } = await promisify(execFile)(process.execPath, script, { cwd: root });
+  expect(stderr).toBe("");
+});
+
 test("the history says what the results say", async () => {
   const script = ["--import", "tsx", "scripts/make_history.ts", "--check"];
   const { stderr } = await promisify(execFile)(process.execPath, script, { cwd: root });

@@ -10,8 +10,13 @@ const failureTag = 4711;
 const failureBytes = 1024;
 /** Milliseconds for which a rank that fails waits until all others have heard it: as long as a step may take. */
 const failurePatience = 3000;
-/** Elements of one call, which counts them in 32 bits. */
-const mostElements = 2 ** 28;
+/**
+ * Elements of one call and rank: what a cache holds. Between two ranks of a host 16 MiB in one call took 0.22 ms a MiB,
+ * 64 MiB 0.70; more ranks share a call's elements out.
+ */
+const elementsOfRank = 2 ** 19;
+/** Of one call, which counts them in 32 bits. */
+const elementsAtMost = 2 ** 28;
 
 const koffi = (await import("koffi")).default;
 // MPICH starts up on more stack than koffi's 1 MiB.
@@ -77,6 +82,7 @@ function after(memory: Memory, from: number, bytes: number): Memory {
 
 function sum(memory: Memory, count: number, type: "float" | "double"): void {
   const { world, sum } = mpi.handles;
+  const mostElements = Math.min(elementsAtMost, elementsOfRank * size);
   for (let from = 0; from < count; from += mostElements) {
     const part = after(memory, from, type === "float" ? 4 : 8);
     const elements = Math.min(mostElements, count - from);
@@ -89,8 +95,8 @@ function broadcast(bytes: Uint8Array | null): Uint8Array {
   const length = Float64Array.of(bytes?.length ?? 0);
   mpi.call("MPI_Bcast", length, 1, double, 0, world);
   const all = bytes ?? new Uint8Array(length[0]!);
-  for (let from = 0; from < all.length; from += mostElements)
-    mpi.call("MPI_Bcast", after(all, from, 1), Math.min(mostElements, all.length - from), byte, 0, world);
+  for (let from = 0; from < all.length; from += elementsAtMost)
+    mpi.call("MPI_Bcast", after(all, from, 1), Math.min(elementsAtMost, all.length - from), byte, 0, world);
   return all;
 }
 
