@@ -118,20 +118,21 @@ describe.each(implementations)("mpirun flybrick train under %s", { timeout: 240_
 
   test("Ctrl-C stops all after the same step, with a checkpoint", async () => {
     const run = path(`stopped-${library}`);
-    // One epoch that takes too long to end before.
-    const options = [model, "--sample", "--batch-size", "10", "--json", "--distributed", "mpi", "--out", run];
-    const job = mpirun(library, 2, ...flybrick, ...options);
+    // Open MPI passes Ctrl-C on only after the patience that it is given here: many epochs, so that the run is not over by then.
+    const options = [model, "--sample", "--batch-size", "2", "--epochs", "1000", "--json"];
+    const job = mpirun(library, 2, ...flybrick, ...options, "--distributed", "mpi", "--out", run);
     await until(job, '"event":"progress"');
     job.kill("SIGINT");
     const { stderr } = await job.ended;
     expect(stderr).toContain("Stopping after this step");
     // What is printed after Ctrl-C may be lost with the launcher; the files are not.
-    expect(readdirSync(run).sort()).toEqual(["checkpoints", "config.json", "model.safetensors"]);
-    const [only, ...others] = readdirSync(join(run, "checkpoints"));
-    expect(others).toEqual([]);
-    const { state } = decodeCheckpoint(readFileSync(join(run, "checkpoints", only!)), only!);
+    const files = readdirSync(run);
+    for (const name of ["checkpoints", "config.json", "model.safetensors"]) expect(files).toContain(name);
+    const newest = readdirSync(join(run, "checkpoints")).sort().at(-1)!;
+    const { state } = decodeCheckpoint(readFileSync(join(run, "checkpoints", newest)), newest);
     expect(state.steps).toBeGreaterThan(0);
-    expect(state.epochs).toEqual([]);
+    expect(state.finished).toBe(false);
+    expect(state.epochs.length).toBeLessThan(1000);
   });
 
   test("two hosts with addresses of their own give what one gives", async () => {

@@ -35,20 +35,33 @@ interface Curves {
   readonly testAccuracy: readonly unknown[];
 }
 
-/** The curves of the runs that the browser keeps, the latest last. */
-function keptCurves(page: Page): Promise<Curves[]> {
+/** What the browser keeps in a store: the answer to `request`, taken through the function `then`. */
+function kept<T>(page: Page, store: string, request: "getAll" | "getAllKeys", then: string): Promise<T> {
   return page.evaluate(`new Promise((resolve, reject) => {
     const opening = indexedDB.open("flybrick-playground");
     opening.onerror = reject;
     opening.onsuccess = () => {
-      const asked = opening.result.transaction("runs").objectStore("runs").getAll();
+      const asked = opening.result.transaction("${store}").objectStore("${store}").${request}();
       asked.onsuccess = () => {
         opening.result.close();
-        resolve(asked.result.map(({ loss, trainAccuracy, testAccuracy }) => ({ loss, trainAccuracy, testAccuracy })));
+        resolve((${then})(asked.result));
       };
     };
   })`);
 }
+
+/** The curves of the runs, the latest last. */
+const keptCurves = (page: Page): Promise<Curves[]> =>
+  kept(
+    page,
+    "runs",
+    "getAll",
+    "(runs) => runs.map(({ loss, trainAccuracy, testAccuracy }) => ({ loss, trainAccuracy, testAccuracy }))",
+  );
+
+/** The number of the latest run that has a checkpoint. */
+const newestCheckpoint = (page: Page): Promise<number> =>
+  kept(page, "checkpoints", "getAllKeys", "(runs) => Math.max(0, ...runs)");
 
 describe.skipIf(!browser)("runs in the playground", { timeout: 240_000 }, () => {
   let server: Server;
@@ -211,12 +224,15 @@ describe.skipIf(!browser)("runs in the playground", { timeout: 240_000 }, () => 
     await ours.evaluate(patch);
     await page.selectOption("#preset", "lenet");
     await page.selectOption("#device", "webgpu");
+    const before = await newestCheckpoint(page);
     await page.click("#train");
     await expect.poll(() => stepOf(page), { timeout: 60_000 }).toBeGreaterThan(2);
     await page.click("#pause");
     await expect.poll(() => status()).toMatch(/^Paused/);
     await expect.poll(() => figure(page, "GPU memory")).toMatch(/^\d\d MB$/);
-    const kept = await stepOf(page);
+    // The page is paused at once, the run after its step: only then is there a checkpoint.
+    await expect.poll(() => newestCheckpoint(page), { timeout: 60_000 }).toBeGreaterThan(before);
+    const paused = await stepOf(page);
     await page.click("#pause");
     await ours.evaluate("globalThis.taken.destroy()");
     await expect
@@ -224,7 +240,7 @@ describe.skipIf(!browser)("runs in the playground", { timeout: 240_000 }, () => 
       .toMatch(/^Training ended: the GPU was lost .* Press Go on to train from step \d+\.$/);
     expect(page.url()).toContain("net=lenet");
     await page.click("#pause");
-    await expect.poll(() => stepOf(page), { timeout: 60_000 }).toBeGreaterThan(kept);
+    await expect.poll(() => stepOf(page), { timeout: 60_000 }).toBeGreaterThan(paused);
     expect(await figure(page, "Device")).toMatch(/^WebGPU on/);
     await page.click("#stop");
     await expect.poll(() => status()).toMatch(/^Stopped\. Go on trains from step \d+\.$/);

@@ -50,7 +50,7 @@ export function start(command: string, args: readonly string[]): Job {
 /** The words before the program, for so many ranks on this host. */
 export function launcher(name: Implementation, ranks: number): [string, ...string[]] {
   const root = process.getuid?.() === 0 ? ["--allow-run-as-root"] : [];
-  // Where one is lost, or on Ctrl-C, Open MPI kills the others after 1 s, which is short on a busy machine.
+  // Where one is lost, or on Ctrl-C, Open MPI kills the others after 1 s, which is short on a busy machine; it waits as long before it passes Ctrl-C on.
   const options =
     name === "openmpi" ? [...root, "--oversubscribe", "--mca", "odls_base_sigkill_timeout", "10"] : [];
   return [`/usr/bin/mpirun.${name}`, ...options, "-n", String(ranks)];
