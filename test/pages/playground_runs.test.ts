@@ -150,6 +150,8 @@ describe.skipIf(!browser)("runs in the playground", { timeout: 240_000 }, () => 
       .poll(said)
       .toBe(`mine.safetensors fits: test accuracy ${accuracy}. Training begins with it.`);
     await page.click("#train");
+    // The run before has finished, too.
+    await expect.poll(() => status()).not.toBe("Finished.");
     await finish();
     const fromThere = (await keptCurves(page)).at(-1)!;
     expect(fromThere.loss[0]!.y).toBeLessThan(1);
