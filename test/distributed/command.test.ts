@@ -70,9 +70,10 @@ describe.each(implementations)("mpirun flybrick train under %s", { timeout: 240_
       });
       expect(stderr).toMatch(/flybrick: rank 2: .*rank 1 \(process/);
     } else {
-      // MPICH's launcher kills the others at once, and says why itself.
+      // MPICH's launcher kills the others at once and says so itself, naming the one whose end it heard of first.
       expect(stdout).toContain("BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES");
-      expect(stdout).toContain(`PID ${pids.get(1)} RUNNING AT`);
+      const [, pid] = /PID (\d+) RUNNING AT/.exec(stdout) ?? [];
+      expect([...pids.values()]).toContain(Number(pid));
     }
 
     const last = readdirSync(join(path(run), "checkpoints"))
